@@ -1,0 +1,65 @@
+# Needs Python 3.11 or newer and make; the rest is installed into .venv from the locks.
+#
+#   make run          set up and serve (PORT=8000)
+#   make test         set up and run the tests
+#   make check        lint, format, types, import rules, test docstrings
+#   make format       mend what can be mended by a tool
+#   make test-fhir    validate what the service emits with HAPI (needs Java and Maven)
+#   make lock         write the locks anew from pyproject.toml (UPGRADE=--upgrade: newest versions)
+#   make clean        remove all that make made
+
+PYTHON ?= python3
+PORT   ?= 8000
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := run
+.PHONY: run test check format test-fhir lock clean
+
+run: .venv/runtime-ready
+	exec $(BIN)/cds-service serve --port $(PORT)
+
+test: .venv/dev-ready
+	$(BIN)/pytest -q
+
+check: .venv/dev-ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/interrogate tests
+
+format: .venv/dev-ready
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test-fhir: .venv/dev-ready
+	$(BIN)/pytest -q -rs -m fhir
+
+# The dev lock is held to the versions of the other two, so that all three fit into one environment.
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-emit-index-url --no-emit-find-links $(UPGRADE)
+lock: .venv/dev-ready
+	$(BIN)/$(LOCK) pyproject.toml --output-file requirements.lock
+	$(BIN)/$(LOCK) --group build --constraint requirements.lock --output-file requirements-build.lock
+	$(BIN)/$(LOCK) pyproject.toml --group build --group dev --constraint requirements.lock \
+		--constraint requirements-build.lock --output-file requirements-dev.lock
+
+clean:
+	rm -rf .venv .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist
+	find cds_service tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One environment; a stamp for what has been installed into it. A changed lock installs again.
+.venv/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
+	$(PYTHON) -m venv .venv
+
+.venv/runtime-ready: requirements.lock requirements-build.lock pyproject.toml | .venv/bin/pip
+	$(PIP) install --require-hashes -r requirements.lock -r requirements-build.lock
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/dev-ready: requirements-dev.lock .venv/runtime-ready
+	$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@
