@@ -1,0 +1,84 @@
+"""Every error the service raises on purpose. Only `web/` turns one into a status code.
+
+::
+
+    CdsError
+    ├── StartupError            the service does not start
+    │   ├── GuidanceError       a guidance file is wrong: file, key, value, what was expected
+    │   └── SettingsError       a setting is wrong
+    └── RequestError            the caller can mend it; each carries one sentence that says how
+        ├── MalformedRequest    400  not JSON, or not a CDS Hooks request
+        ├── UnknownService      404  no such service
+        ├── PrefetchUnavailable 412  a required prefetch key is missing, failed or unusable
+        ├── BodyTooLarge        413  larger than CDS_MAX_BODY
+        ├── WrongMediaType      415  not application/json
+        └── WrongPatient        422  a resource belongs to another patient
+
+Messages name keys, fields and positions, never values that came from a patient's record.
+"""
+
+from __future__ import annotations
+
+
+class CdsError(Exception):
+    """The root of the tree."""
+
+
+class StartupError(CdsError):
+    """The service cannot start; the message says what to mend."""
+
+
+class GuidanceError(StartupError):
+    """A guidance file is wrong."""
+
+    def __init__(self, file: str, key: str, value: object, expected: str) -> None:
+        """Name the *file*, the *key* in it, the *value* found and what was *expected*."""
+        super().__init__(f"{file}: {key} = {value!r}: expected {expected}")
+        self.file = file
+        self.key = key
+        self.value = value
+        self.expected = expected
+
+
+class SettingsError(StartupError):
+    """A setting is wrong."""
+
+
+class RequestError(CdsError):
+    """Something the caller can mend. `code` is the FHIR issue type of the OperationOutcome."""
+
+    code = "invalid"
+
+
+class MalformedRequest(RequestError):
+    """The body is not JSON, or not a CDS Hooks request."""
+
+
+class UnknownService(RequestError):
+    """There is no service of that id."""
+
+    code = "not-found"
+
+
+class PrefetchUnavailable(RequestError):
+    """A required prefetch key is missing, failed or unusable (conformance row 73)."""
+
+    code = "required"
+
+
+class BodyTooLarge(RequestError):
+    """The body is larger than the limit."""
+
+    code = "too-long"
+
+
+class WrongMediaType(RequestError):
+    """The body is not declared as JSON."""
+
+    code = "not-supported"
+
+
+class WrongPatient(RequestError):
+    """A resource belongs to another patient than the context's (conformance row 44)."""
+
+    code = "business-rule"
