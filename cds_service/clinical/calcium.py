@@ -1,0 +1,147 @@
+"""Calcium (section 6.2): which result counts, corrected for albumin, and what it says about holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from cds_service.clinical.days import days_between
+from cds_service.clinical.interval import Interval
+from cds_service.clinical.numbers import spelled
+from cds_service.clinical.results import age_in_days, interval_of, usable_results
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from cds_service.clinical.facts import LabResult, PatientFacts
+    from cds_service.clinical.guidance_types import CalciumLimits, Limits
+
+MG_PER_MMOL = Decimal("4.0078")
+"""1 mmol/L of calcium in mg/dL (section 4.1)."""
+
+FORM_RANK = {"ionised": 0, "corrected": 1, "computed": 2, "uncorrected": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Calcium:
+    """The calcium that counts. `form`: ionised, corrected (by the laboratory), computed (with albumin), uncorrected.
+
+    `high` holds at any age of the result; `low`, `very_low` and `known` only inside the window. `severe` is 14 mg/dL
+    or more. `known_normal`: at most 90 days old and not above the limit of the hold.
+    """
+
+    result: LabResult | None
+    form: str
+    high: bool
+    severe: bool
+    low: bool
+    very_low: bool
+    known: bool
+    known_normal: bool
+    passed_over: date | None
+
+    @property
+    def day(self) -> date | None:
+        """The day of the result that counts."""
+        return None if self.result is None else self.result.day
+
+
+def assess(facts: PatientFacts, limits: Limits, today: date, *, ckd3: bool, window: int) -> Calcium:
+    """Choose the calcium that counts and compare it in the unit family it was reported in."""
+    chosen, form = _choose(facts, limits, today)
+    passed_over = _passed_over(facts, chosen)
+    if chosen is None:
+        return Calcium(None, "", *(False,) * 6, passed_over)
+    value = interval_of(chosen)
+    ionised = form == "ionised"
+    high = _is_high(chosen, limits.calcium, ionised=ionised, ckd3=ckd3)
+    severe_from = limits.calcium.severe.for_family(chosen.family)
+    severe = not ionised and value.low is not None and value.low >= severe_from
+    age = age_in_days(chosen, today)
+    known = age <= window
+    low_limit = limits.calcium.ionised_low if ionised else limits.calcium.low
+    low_cut = low_limit.for_family(chosen.family)
+    if ionised and chosen.reference_low is not None:
+        low_cut = chosen.reference_low
+    very_low_limit = limits.calcium.ionised_very_low if ionised else limits.calcium.very_low
+    very_low = known and value.is_under(very_low_limit.for_family(chosen.family))
+    return Calcium(
+        result=chosen,
+        form=form,
+        high=high is True,
+        severe=severe,
+        low=known and (value.is_under(low_cut) or very_low),
+        very_low=very_low,
+        known=known,
+        known_normal=high is False and age <= limits.windows.calcium_known_normal,
+        passed_over=passed_over,
+    )
+
+
+def _is_high(result: LabResult, limits: CalciumLimits, *, ionised: bool, ckd3: bool) -> bool | None:
+    """Above the limit of the hold; `None` where an interval leaves it open (not known normal either)."""
+    if ionised:
+        limit = result.reference_high or limits.ionised_high.for_family(result.family)
+    else:
+        limit = (limits.ckd_stop if ckd3 else limits.high).for_family(result.family)
+    value = interval_of(result)
+    if value.is_over(limit):
+        return True
+    return False if value.high is not None and value.high <= limit else None
+
+
+def _choose(facts: PatientFacts, limits: Limits, today: date) -> tuple[LabResult | None, str]:
+    candidates = []
+    albumins = usable_results(facts.albumin, today, limits.card.future_days)
+    for result in usable_results(facts.calcium, today, limits.card.future_days):
+        if not _plausible(result, limits.calcium):
+            continue
+        used, form = (result, result.form) if result.form != "total" else _corrected(result, albumins, limits.calcium)
+        key = (-_ordinal(result), FORM_RANK[form], -result.instant, result.status_rank, -_in_mmol(used))
+        candidates.append((key, used, form))
+    if not candidates:
+        return None, ""
+    _, chosen, form = min(candidates, key=lambda item: item[0])
+    return chosen, form
+
+
+def _corrected(result: LabResult, albumins: list[LabResult], limits: CalciumLimits) -> tuple[LabResult, str]:
+    """Total calcium + 0.8 x (4.0 - albumin g/dL) mg/dL, or + 0.02 x (40 - albumin g/L) mmol/L (section 6.2)."""
+    near = [
+        albumin
+        for albumin in albumins
+        if interval_of(albumin).is_point and abs(_ordinal(albumin) - _ordinal(result)) <= limits.albumin_days
+    ]
+    if not near:
+        return result, "uncorrected"
+    albumin = min(near, key=lambda a: (abs(_ordinal(a) - _ordinal(result)), interval_of(a).bound))
+    grams = interval_of(albumin).bound
+    shift = Decimal("0.8") * (4 - grams) if result.family == "mass" else Decimal("0.02") * (40 - 10 * grams)
+    value = interval_of(result).plus(Interval.point(shift))
+    unit = "mg/dL" if result.family == "mass" else "mmol/L"
+    return replace(result, interval=value, shown=spelled(value), unit=unit), "computed"
+
+
+def _plausible(result: LabResult, limits: CalciumLimits) -> bool:
+    """Section 4.3; the limits are those of total calcium, so an ionised value is not judged by them."""
+    if result.form == "ionised":
+        return True
+    return limits.plausible_from_mmol_L <= _in_mmol(result) <= limits.plausible_to_mmol_L
+
+
+def _in_mmol(result: LabResult) -> Decimal:
+    bound = interval_of(result).bound
+    return bound / MG_PER_MMOL if result.family == "mass" else bound
+
+
+def _ordinal(result: LabResult) -> int:
+    return result.day.toordinal() if result.day is not None else 0
+
+
+def _passed_over(facts: PatientFacts, chosen: LabResult | None) -> date | None:
+    days = [r.day for r in facts.calcium if r.interval is None and r.day is not None]
+    latest = max(days, default=None)
+    if latest is None or (chosen is not None and chosen.day is not None and days_between(chosen.day, latest) <= 0):
+        return None
+    return latest

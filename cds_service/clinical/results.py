@@ -1,0 +1,167 @@
+"""Chooses among results of one analyte: newest first, ties, fresh or stale, passed over (sections 4.5 and 5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from cds_service.clinical.days import days_between
+from cds_service.clinical.facts import Kind, LabResult
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from datetime import date
+
+    from cds_service.clinical.interval import Interval
+
+
+class Standing(StrEnum):
+    """What the results of one analyte amount to."""
+
+    NONE = "none"
+    BLOCKED = "blocked"
+    STALE = "stale"
+    FRESH = "fresh"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The newest result that decides, and what stands beside it.
+
+    `newest` is the deciding result (for BLOCKED an untrusted one), `last_usable` the newest usable one of any age,
+    `usable` all usable ones newest first, `passed_over` an empty result newer than the deciding one, `untrusted` the
+    blocked results of the same time: both of two that conflict.
+    """
+
+    standing: Standing
+    newest: LabResult | None = None
+    last_usable: LabResult | None = None
+    usable: tuple[LabResult, ...] = ()
+    passed_over: LabResult | None = None
+    untrusted: tuple[LabResult, ...] = ()
+
+
+def age_in_days(result: LabResult, today: date) -> int:
+    """Age of a dated *result*; a result of tomorrow is -1 day old."""
+    if result.day is None:
+        message = "an undated result has no age"
+        raise ValueError(message)
+    return days_between(result.day, today)
+
+
+def newest_first(results: Iterable[LabResult]) -> list[LabResult]:
+    """Dated results in the order of section 5: day, instant, code, status."""
+    return sorted((result for result in results if result.day is not None), key=_recency)
+
+
+def _recency(result: LabResult) -> tuple[int, float, int, int]:
+    ordinal = result.day.toordinal() if result.day is not None else 0
+    return (-ordinal, -result.instant, result.rank, result.status_rank)
+
+
+def block(result: LabResult, problem: str) -> LabResult:
+    """The same result, no longer trusted, because of *problem*."""
+    return replace(result, kind=Kind.BLOCKED, problem=problem)
+
+
+def block_future(results: Iterable[LabResult], today: date, future_days: int) -> list[LabResult]:
+    """Block measurements dated more than *future_days* ahead of *today* (section 4.5)."""
+    return [
+        block(result, "future")
+        if result.kind is Kind.USABLE and result.day is not None and age_in_days(result, today) < -future_days
+        else result
+        for result in results
+    ]
+
+
+def block_conflicts(ordered: list[LabResult], same: Callable[[LabResult, LabResult], bool]) -> list[LabResult]:
+    """Block usable results that are tied in every respect and differ (section 5); *ordered* is newest first.
+
+    Of tied results the usable ones come first, so that an empty twin never hides a measurement.
+    """
+    settled: list[LabResult] = []
+    for group in _ties(ordered):
+        usable = [result for result in group if result.kind is Kind.USABLE]
+        others = [result for result in group if result.kind is not Kind.USABLE]
+        if any(not same(usable[0], other) for other in usable[1:]):
+            usable = [block(result, "conflict") for result in usable]
+        settled += sorted(usable, key=lambda result: (result.family, result.code, str(result.interval)))
+        settled += sorted(others, key=lambda result: (result.kind is Kind.EMPTY, result.code, result.problem))
+    return settled
+
+
+def _ties(ordered: list[LabResult]) -> Iterable[list[LabResult]]:
+    group: list[LabResult] = []
+    for result in ordered:
+        if group and _recency(group[0]) != _recency(result):
+            yield group
+            group = []
+        group.append(result)
+    if group:
+        yield group
+
+
+def choose(
+    ordered: list[LabResult],
+    undated: list[LabResult],
+    today: date,
+    long_window: int,
+    window: Callable[[LabResult], int],
+) -> Choice:
+    """Apply section 4.5 to *ordered* results, newest first.
+
+    *window* is the freshness window of a usable result, *long_window* the one of blocked and empty results. A
+    measurement without a date cannot be placed in time: it decides only where nothing dated was measured.
+    """
+    usable = tuple(result for result in ordered if result.kind is Kind.USABLE)
+    last_usable = usable[0] if usable else None
+    measured = next((result for result in ordered if result.kind is not Kind.EMPTY), None)
+    passed_over = ordered[0] if ordered and ordered[0].kind is Kind.EMPTY else None
+    in_window = [result for result in ordered if age_in_days(result, today) <= long_window]
+    if in_window and all(result.kind is Kind.EMPTY for result in in_window):
+        return Choice(Standing.BLOCKED, in_window[0], last_usable, usable, passed_over)
+    if measured is None:
+        lost = next((result for result in undated if result.kind is not Kind.EMPTY), None)
+        if lost is None:
+            return Choice(Standing.NONE, passed_over=passed_over)
+        undatable = block(lost, "no-date")
+        return Choice(Standing.BLOCKED, undatable, untrusted=(undatable,))
+    if measured.kind is Kind.BLOCKED:
+        standing = Standing.BLOCKED if age_in_days(measured, today) <= long_window else Standing.NONE
+        moment = (measured.day, measured.instant)
+        same_time = (r for r in ordered if r.kind is Kind.BLOCKED and (r.day, r.instant) == moment)
+        return Choice(standing, measured, last_usable, usable, passed_over, tuple(same_time))
+    standing = Standing.FRESH if age_in_days(measured, today) <= window(measured) else Standing.STALE
+    return Choice(standing, measured, last_usable, usable, passed_over)
+
+
+def usable_results(results: Sequence[LabResult], today: date, future_days: int) -> list[LabResult]:
+    """Companions (section 4.5): usable results newest first; blocked, empty and future ones are passed over."""
+    if not results:
+        return []
+    return newest_first(
+        result
+        for result in results
+        if result.kind is Kind.USABLE and result.day is not None and age_in_days(result, today) >= -future_days
+    )
+
+
+def within(result: LabResult | None, days: int, today: date) -> bool:
+    """Whether there is a result and it is at most *days* old."""
+    return result is not None and age_in_days(result, today) <= days
+
+
+def interval_of(result: LabResult) -> Interval:
+    """The value of a usable *result*."""
+    if result.interval is None:
+        message = "only a usable result has a value"
+        raise ValueError(message)
+    return result.interval
+
+
+def untrusted_results(choice: Choice, problem: str) -> tuple[LabResult, ...]:
+    """The results behind an undetermined state, so that a card can show what could not be used."""
+    if not problem or choice.newest is None:
+        return ()
+    return choice.untrusted or (choice.newest,)

@@ -1,0 +1,81 @@
+"""Turns a TOML table into a frozen dataclass, or says which file, key and value are wrong and what was expected."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import types
+import typing
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from cds_service.errors import GuidanceError
+
+T = TypeVar("T")
+
+
+def build(cls: type[T], data: object, file: str, key: str) -> T:
+    """Build *cls* (a dataclass) from the table *data* found at *key* of *file*.
+
+    Raises:
+        GuidanceError: an unknown, missing or wrongly typed entry.
+    """
+    table = _table(data, file, key, f"a table of {cls.__name__}")
+    hints = typing.get_type_hints(cls)
+    fields = {field.name: field for field in dataclasses.fields(typing.cast("Any", cls))}
+    for name in table:
+        if name not in fields:
+            raise GuidanceError(file, f"{key}.{name}", table[name], f"one of {', '.join(sorted(fields))}")
+    values: dict[str, Any] = {}
+    for name, field in fields.items():
+        if name in table:
+            values[name] = convert(hints[name], table[name], file, f"{key}.{name}")
+        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            raise GuidanceError(file, f"{key}.{name}", None, "an entry: it is missing")
+    return cls(**values)
+
+
+def convert(kind: Any, value: object, file: str, key: str) -> Any:
+    """Check *value* against the declared type *kind* and return it in that type."""
+    if dataclasses.is_dataclass(kind):
+        return build(typing.cast("type[Any]", kind), value, file, key)
+    origin = typing.get_origin(kind)
+    if origin in (types.UnionType, typing.Union):
+        inner = [arg for arg in typing.get_args(kind) if arg is not type(None)]
+        return convert(inner[0], value, file, key)
+    if origin is tuple:
+        return _items(typing.get_args(kind)[0], value, file, key)
+    if origin is dict:
+        inner_kind = typing.get_args(kind)[1]
+        table = _table(value, file, key, "a table")
+        return {name: convert(inner_kind, item, file, f"{key}.{name}") for name, item in table.items()}
+    if origin is typing.Literal:
+        if value not in typing.get_args(kind):
+            raise GuidanceError(file, key, value, f"one of {', '.join(map(str, typing.get_args(kind)))}")
+        return value
+    return _scalar(kind, value, file, key)
+
+
+def _items(kind: Any, value: object, file: str, key: str) -> tuple[Any, ...]:
+    if not isinstance(value, list):
+        raise GuidanceError(file, key, value, "a list")
+    return tuple(convert(kind, item, file, f"{key}[{place}]") for place, item in enumerate(value))
+
+
+def _table(value: object, file: str, key: str, expected: str) -> dict[str, object]:
+    if not isinstance(value, dict):
+        raise GuidanceError(file, key, value, expected)
+    return value
+
+
+def _scalar(kind: type, value: object, file: str, key: str) -> object:
+    if kind is Decimal and isinstance(value, int | Decimal) and not isinstance(value, bool):
+        return Decimal(value)
+    expected = {Decimal: "a number", int: "a whole number", str: "a text", bool: "true or false"}
+    if kind is datetime.date and isinstance(value, datetime.date):
+        return value
+    if type(value) is kind:
+        if kind is str and not str(value).strip():
+            raise GuidanceError(file, key, value, "a text that is not empty")
+        return value
+    raise GuidanceError(file, key, value, expected.get(kind, "a date"))

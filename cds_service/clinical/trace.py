@@ -1,0 +1,70 @@
+"""The trace: for each rule and gate, fired or not, and the fact that decided it. It answers "why is there no card?"."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Step(NamedTuple):
+    """One rule (`R3`), map row (`D:K-DDEF`), trigger (`T-D 1`) or gate (`G-KID`) and what decided it.
+
+    The words are put together only when they are read: most traces never are.
+    """
+
+    id: str
+    fired: bool
+    words: str
+    values: tuple[object, ...] = ()
+
+    @property
+    def because(self) -> str:
+        """The fact that decided it."""
+        return self.words.format(*self.values) if self.values else self.words
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a rule applies, and the fact that decided it."""
+
+    holds: bool
+    words: str
+    values: tuple[object, ...] = ()
+
+    def __bool__(self) -> bool:
+        """A verdict stands for its answer."""
+        return self.holds
+
+
+def yes(words: str, *values: object) -> Verdict:
+    """It applies, and the fact that decided it: *words* with *values* in its braces."""
+    return Verdict(True, words, values)  # noqa: FBT003 - the verdict itself
+
+
+def no(words: str, *values: object) -> Verdict:
+    """It does not apply, and the fact that decided it."""
+    return Verdict(False, words, values)  # noqa: FBT003 - the verdict itself
+
+
+@dataclass(slots=True)
+class Trace:
+    """Grows by one step at a time, in the order of evaluation (section 1)."""
+
+    steps: list[Step] = field(default_factory=list)
+
+    def add(self, step_id: str, verdict: Verdict) -> Verdict:
+        """Note *verdict* under *step_id* and hand it back."""
+        self.steps.append(Step(step_id, verdict.holds, verdict.words, verdict.values))
+        return verdict
+
+    def note(self, step_id: str, fired: object, words: str, *values: object) -> None:
+        """Note one step: *words* with *values* in its braces."""
+        self.steps.append(Step(step_id, bool(fired), words, values))
+
+    def yes(self, step_id: str, words: str, *values: object) -> None:
+        """Note one step that fired."""
+        self.steps.append(Step(step_id, True, words, values))  # noqa: FBT003 - fired
+
+    def no(self, step_id: str, words: str, *values: object) -> None:
+        """Note one step that did not fire."""
+        self.steps.append(Step(step_id, False, words, values))  # noqa: FBT003 - not fired
