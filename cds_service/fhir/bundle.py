@@ -1,0 +1,262 @@
+"""Reads a resource or a searchset Bundle; one bad entry never spoils the rest.
+
+The fast path decodes a whole Bundle into views at once. Where any entry has an element of an impossible type, the
+Bundle is read again entry by entry, and a bad resource element by element: what is left out is named in `spoiled`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import msgspec
+
+from cds_service.fhir.views import (
+    Condition,
+    MedicationRequest,
+    Observation,
+    OperationOutcome,
+    Patient,
+    Resource,
+    ServiceRequest,
+    View,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+R = TypeVar("R", bound=Resource)
+
+SERIOUS = frozenset({"error", "fatal"})
+NO_MATCH = frozenset({"include", "outcome"})
+
+
+class _Search(View):
+    mode: str | None = None
+
+
+class _Link(View):
+    relation: str | None = None
+    url: str | None = None
+
+
+class _Entry(View, Generic[R]):
+    fullUrl: str | None = None  # noqa: N815 - FHIR's name
+    resource: R | None = None
+    search: _Search | None = None
+
+
+class _Bundle(View, Generic[R]):
+    resourceType: str | None = None  # noqa: N815 - FHIR's name
+    entry: list[_Entry[R] | None] | None = None
+    link: list[_Link] | None = None
+
+
+class _RawBundle(View):
+    resourceType: str | None = None  # noqa: N815 - FHIR's name
+    entry: msgspec.Raw | None = None
+    link: msgspec.Raw | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[R]):
+    """What a Bundle held. `spoiled` names, per place in `resources`, the elements that could not be read.
+
+    `included` are the raw resources of other types, `unreadable` counts entries that are no resources, `failed` says
+    that an OperationOutcome of severity error or fatal was among them, `more` that a next page was not followed.
+    """
+
+    resources: tuple[R, ...] = ()
+    spoiled: dict[int, frozenset[str]] = field(default_factory=dict)
+    included: tuple[bytes, ...] = ()
+    unreadable: int = 0
+    failed: bool = False
+    more: bool = False
+
+
+class NotFhir(Exception):
+    """The value is not a FHIR resource of the expected kind."""
+
+
+_FAST: dict[type[Resource], msgspec.json.Decoder[Any]] = {
+    view: msgspec.json.Decoder(_Bundle[view])  # type: ignore[valid-type]
+    for view in (Observation, Condition, MedicationRequest, ServiceRequest)
+}
+_RESOURCE = msgspec.json.Decoder(Resource)
+_RAW_BUNDLE = msgspec.json.Decoder(_RawBundle)
+_RAW_LIST = msgspec.json.Decoder(list[msgspec.Raw])
+_RAW_DICT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_LINKS = msgspec.json.Decoder(list[_Link])
+_SEARCH = msgspec.json.Decoder(_Search)
+_OUTCOME = msgspec.json.Decoder(OperationOutcome)
+
+
+def resource_type(raw: bytes | msgspec.Raw) -> str | None:
+    """The `resourceType` of *raw*, or `None` where it is no resource."""
+    try:
+        return _RESOURCE.decode(raw).resourceType
+    except (msgspec.DecodeError, RecursionError):
+        return None
+
+
+def read_bundle(raw: bytes | msgspec.Raw, view: type[R], types: frozenset[str]) -> Page[R]:
+    """Read the searchset Bundle in *raw*, keeping resources of *types* as *view*.
+
+    Raises:
+        NotFhir: it is not a Bundle.
+    """
+    try:
+        bundle: _Bundle[R] = _FAST[view].decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        return _read_slowly(raw, view, types)
+    _check_bundle(bundle.resourceType)
+    resources: list[R] = []
+    for entry in bundle.entry or ():
+        if entry is None or entry.resource is None or entry.resource.resourceType not in types:
+            return _read_slowly(raw, view, types)
+        if entry.search is None or entry.search.mode not in NO_MATCH:
+            resources.append(entry.resource)
+    return Page(tuple(resources), more=_has_next(bundle.link or ()))
+
+
+def _check_bundle(found: str | None) -> None:
+    if found == "OperationOutcome":
+        reason = "it is an OperationOutcome"
+        raise NotFhir(reason)
+    if found != "Bundle":
+        raise NotFhir
+
+
+def _has_next(links: Iterable[_Link]) -> bool:
+    return any(link.relation == "next" for link in links)
+
+
+def _read_slowly(raw: bytes | msgspec.Raw, view: type[R], wanted: frozenset[str]) -> Page[R]:
+    try:
+        bundle = _RAW_BUNDLE.decode(raw)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise NotFhir from error
+    _check_bundle(bundle.resourceType)
+    reader = _SlowReader(view, wanted)
+    for entry in _entries(bundle.entry):
+        reader.take(entry)
+    return Page(
+        tuple(reader.resources),
+        reader.spoiled,
+        tuple(reader.included),
+        reader.unreadable,
+        reader.failed,
+        more=_raw_next(bundle.link),
+    )
+
+
+def _entries(raw: msgspec.Raw | None) -> list[msgspec.Raw]:
+    if raw is None or bytes(raw) == b"null":
+        return []
+    try:
+        return _RAW_LIST.decode(raw)
+    except msgspec.DecodeError:
+        return [raw]
+
+
+def _raw_next(raw: msgspec.Raw | None) -> bool:
+    """Whether there is a next page; a list of links that cannot be read may hide one."""
+    if raw is None or bytes(raw) == b"null":
+        return False
+    try:
+        return _has_next(_LINKS.decode(raw))
+    except msgspec.DecodeError:
+        return True
+
+
+class _SlowReader(Generic[R]):
+    """Collects one Bundle entry by entry."""
+
+    def __init__(self, view: type[R], wanted: frozenset[str]) -> None:
+        self.view = view
+        self.wanted = wanted
+        self.resources: list[R] = []
+        self.spoiled: dict[int, frozenset[str]] = {}
+        self.included: list[bytes] = []
+        self.unreadable = 0
+        self.failed = False
+
+    def take(self, entry: msgspec.Raw) -> None:
+        """Take one entry: a match, an include, an outcome, or something that is no resource."""
+        try:
+            parts = _RAW_DICT.decode(entry)
+        except (msgspec.DecodeError, RecursionError):
+            self.unreadable += 1
+            return
+        resource = parts.get("resource")
+        kind = None if resource is None else resource_type(bytes(resource))
+        if resource is None or kind is None:
+            self.unreadable += 1
+        elif kind == "OperationOutcome":
+            self.failed = self.failed or is_serious(bytes(resource))
+        elif kind in self.wanted and _mode(parts) not in NO_MATCH:
+            self._keep(bytes(resource))
+        else:
+            self.included.append(bytes(resource))
+
+    def _keep(self, raw: bytes) -> None:
+        found, spoiled = salvage(raw, self.view)
+        if spoiled:
+            self.spoiled[len(self.resources)] = spoiled
+        self.resources.append(found)
+
+
+def _mode(parts: dict[str, msgspec.Raw]) -> str | None:
+    try:
+        return _SEARCH.decode(parts.get("search", b"{}")).mode
+    except msgspec.DecodeError:
+        return None
+
+
+def is_serious(raw: bytes) -> bool:
+    """Whether an OperationOutcome reports an error; one that cannot be read does."""
+    try:
+        issues = _OUTCOME.decode(raw).issue or ()
+    except (msgspec.DecodeError, RecursionError):
+        return True
+    return any(issue.severity in SERIOUS for issue in issues)
+
+
+def salvage(raw: bytes | msgspec.Raw, view: type[R]) -> tuple[R, frozenset[str]]:
+    """Decode *raw* as *view*, element by element if it must be; the names of the elements that could not be read.
+
+    A value that is not even an object gives an empty view with everything spoiled.
+    """
+    try:
+        return msgspec.json.decode(raw, type=view), frozenset()
+    except (msgspec.DecodeError, RecursionError):
+        pass
+    fields = {item.encode_name: item for item in msgspec.structs.fields(view)}
+    try:
+        parts = _RAW_DICT.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        return view(), frozenset(fields)
+    values: dict[str, Any] = {}
+    spoiled = set()
+    for name, part in parts.items():
+        if name not in fields:
+            continue
+        try:
+            values[fields[name].name] = msgspec.json.decode(part, type=fields[name].type)
+        except (msgspec.DecodeError, RecursionError):
+            spoiled.add(name)
+    return view(**values), frozenset(spoiled)
+
+
+def read_patient(raw: bytes | msgspec.Raw) -> tuple[Patient, frozenset[str]]:
+    """Read a Patient.
+
+    Raises:
+        NotFhir: it is not a Patient.
+    """
+    patient, spoiled = salvage(raw, Patient)
+    if patient.resourceType == "OperationOutcome":
+        _check_bundle(patient.resourceType)
+    if patient.resourceType != "Patient":
+        raise NotFhir
+    return patient, spoiled

@@ -1,0 +1,89 @@
+"""Conditions into problems (section 8): codes by ICD-10-CM and SNOMED CT, and text where there is no such code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cds_service.clinical.facts import Condition
+from cds_service.fhir.dates import earliest_day
+from cds_service.fhir.views import Concept
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from cds_service.fhir.bundle import Page
+    from cds_service.fhir.terminology import Terminology
+    from cds_service.fhir.views import Condition as ConditionView
+
+ACTIVE = frozenset({"active", "recurrence", "relapse"})
+UNUSABLE = frozenset({"refuted", "entered-in-error"})
+
+
+def read_conditions(page: Page[ConditionView], terms: Terminology) -> tuple[Condition, ...]:
+    """The problems of *page* that belong to any value set."""
+    found: list[Condition] = []
+    for resource in page.resources:
+        found += _read(resource, terms)
+    return tuple(found)
+
+
+def _read(resource: ConditionView, terms: Terminology) -> list[Condition]:
+    if resource.code is None or status_code(resource.verificationStatus) in UNUSABLE:
+        return []
+    matches, coded = terms.condition_codes(resource.code.codings())
+    from_text = not coded
+    if from_text:
+        texts = [resource.code.text, *(coding.display for coding in resource.code.codings())]
+        matches = [match for text in texts if text for match in terms.condition_text(text)]
+    if not matches:
+        return []
+    active, day, last = _is_active(resource), condition_day(resource), _last_day(resource)
+    return [Condition(match.concept, match.group, active, day, last, from_text) for match in dict.fromkeys(matches)]
+
+
+def status_code(status: Concept | str | None) -> str | None:
+    """A status that is a code (DSTU2, STU3) or a CodeableConcept (R4)."""
+    if isinstance(status, Concept):
+        return next((coding.code for coding in status.codings() if coding.code), status.text)
+    return status
+
+
+def _is_active(resource: ConditionView) -> bool:
+    """Active, recurrence or relapse; a missing status counts as active unless the problem has abated."""
+    code = status_code(resource.clinicalStatus)
+    if code is not None:
+        return code in ACTIVE
+    return not (
+        resource.abatementDateTime
+        or resource.abatementBoolean
+        or resource.abatementString
+        or resource.abatementPeriod is not None
+        or resource.abatementAge is not None
+        or resource.abatementRange is not None
+    )
+
+
+def condition_day(resource: ConditionView) -> date | None:
+    """onset[x], recordedDate, assertedDate (STU3), dateRecorded (DSTU2): the first that is there (section 9.7)."""
+    period = resource.onsetPeriod
+    return earliest_day(
+        resource.onsetDateTime
+        or (period.start if period is not None else None)
+        or resource.recordedDate
+        or resource.assertedDate
+        or resource.dateRecorded
+    )
+
+
+def _last_day(resource: ConditionView) -> date | None:
+    """The latest of onset, recorded date and abatement: for dialysis (section 9.7)."""
+    ended = resource.abatementPeriod
+    texts = (
+        resource.onsetDateTime,
+        resource.recordedDate,
+        resource.assertedDate,
+        resource.dateRecorded,
+        resource.abatementDateTime,
+        ended.end if ended is not None else None,
+    )
+    return max((day for text in texts if (day := earliest_day(text)) is not None), default=None)

@@ -1,0 +1,271 @@
+"""Just the elements that are read, as msgspec Structs; everything else in a resource is skipped, never parsed.
+
+Shapes of DSTU2, STU3 and R5 that real clients send are declared where the element is plainly the same. A resource in
+which one of these elements has an impossible type is decoded again element by element (`bundle.py`).
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+T = TypeVar("T")
+
+
+class View(msgspec.Struct, gc=False):
+    """A view of one FHIR element."""
+
+
+class Coding(View):
+    """Coding."""
+
+    system: str | None = None
+    code: str | None = None
+    display: str | None = None
+
+
+class Concept(View):
+    """CodeableConcept."""
+
+    coding: list[Coding | None] | None = None
+    text: str | None = None
+
+    def codings(self) -> Iterator[Coding]:
+        """The codings that are there."""
+        return (coding for coding in self.coding or () if coding is not None)
+
+
+class Reference(View):
+    """Reference."""
+
+    reference: str | None = None
+    display: str | None = None
+
+
+class CodeableReference(View):
+    """CodeableReference (R5)."""
+
+    concept: Concept | None = None
+    reference: Reference | None = None
+
+
+class Quantity(View):
+    """Quantity. `value` keeps its decimals; a string in its place is read as a number or blocked later."""
+
+    value: Decimal | None = None
+    comparator: str | None = None
+    unit: str | None = None
+    system: str | None = None
+    code: str | None = None
+
+
+class Range(View):
+    """Range."""
+
+    low: Quantity | None = None
+    high: Quantity | None = None
+
+
+class Period(View):
+    """Period."""
+
+    start: str | None = None
+    end: str | None = None
+
+
+class Annotation(View):
+    """Annotation, for notes on haemolysis."""
+
+    text: str | None = None
+
+
+class ReferenceRange(View):
+    """Observation.referenceRange; `type` was `meaning` in DSTU2."""
+
+    low: Quantity | None = None
+    high: Quantity | None = None
+    type: Concept | None = None
+    meaning: Concept | None = None
+
+
+class Component(View, kw_only=True):
+    """Observation.component."""
+
+    code: Concept | None = None
+    valueQuantity: Quantity | None = None  # noqa: N815 - FHIR's name
+    valueString: str | None = None  # noqa: N815 - FHIR's name
+    valueRange: Range | None = None  # noqa: N815 - FHIR's name
+    dataAbsentReason: Concept | None = None  # noqa: N815 - FHIR's name
+    referenceRange: list[ReferenceRange] | None = None  # noqa: N815 - FHIR's name
+
+
+class Resource(View):
+    """What every resource has."""
+
+    resourceType: str | None = None  # noqa: N815 - FHIR's name
+    id: str | None = None
+
+
+class Observation(Resource, kw_only=True):
+    """Observation, with `comments` (DSTU2), `comment` (STU3) and `note` (R4)."""
+
+    status: str | None = None
+    code: Concept | None = None
+    subject: Reference | None = None
+    effectiveDateTime: str | None = None  # noqa: N815 - FHIR's name
+    effectivePeriod: Period | None = None  # noqa: N815 - FHIR's name
+    effectiveInstant: str | None = None  # noqa: N815 - FHIR's name
+    issued: str | None = None
+    valueQuantity: Quantity | None = None  # noqa: N815 - FHIR's name
+    valueString: str | None = None  # noqa: N815 - FHIR's name
+    valueRange: Range | None = None  # noqa: N815 - FHIR's name
+    valueCodeableConcept: Concept | None = None  # noqa: N815 - FHIR's name
+    dataAbsentReason: Concept | None = None  # noqa: N815 - FHIR's name
+    note: list[Annotation] | None = None
+    comment: str | None = None
+    comments: str | None = None
+    specimen: Reference | None = None
+    referenceRange: list[ReferenceRange] | None = None  # noqa: N815 - FHIR's name
+    component: list[Component] | None = None
+    hasMember: list[Reference] | None = None  # noqa: N815 - FHIR's name
+    contained: list[msgspec.Raw] | None = None
+
+
+class Condition(Resource, kw_only=True):
+    """Condition; statuses are a code in DSTU2 and STU3, a CodeableConcept in R4."""
+
+    clinicalStatus: Concept | str | None = None  # noqa: N815 - FHIR's name
+    verificationStatus: Concept | str | None = None  # noqa: N815 - FHIR's name
+    code: Concept | None = None
+    subject: Reference | None = None
+    patient: Reference | None = None
+    onsetDateTime: str | None = None  # noqa: N815 - FHIR's name
+    onsetPeriod: Period | None = None  # noqa: N815 - FHIR's name
+    recordedDate: str | None = None  # noqa: N815 - FHIR's name
+    assertedDate: str | None = None  # noqa: N815 - FHIR's name
+    dateRecorded: str | None = None  # noqa: N815 - FHIR's name
+    abatementDateTime: str | None = None  # noqa: N815 - FHIR's name
+    abatementPeriod: Period | None = None  # noqa: N815 - FHIR's name
+    abatementBoolean: bool | None = None  # noqa: N815 - FHIR's name
+    abatementString: str | None = None  # noqa: N815 - FHIR's name
+    abatementAge: Quantity | None = None  # noqa: N815 - FHIR's name
+    abatementRange: Range | None = None  # noqa: N815 - FHIR's name
+
+
+class Repeat(View, kw_only=True):
+    """Timing.repeat; `periodUnits` is DSTU2's."""
+
+    boundsPeriod: Period | None = None  # noqa: N815 - FHIR's name
+    boundsDuration: Quantity | None = None  # noqa: N815 - FHIR's name
+    boundsQuantity: Quantity | None = None  # noqa: N815 - FHIR's name
+    boundsRange: Range | None = None  # noqa: N815 - FHIR's name
+    count: Decimal | None = None
+    countMax: Decimal | None = None  # noqa: N815 - FHIR's name
+    frequency: Decimal | None = None
+    frequencyMax: Decimal | None = None  # noqa: N815 - FHIR's name
+    period: Decimal | None = None
+    periodMax: Decimal | None = None  # noqa: N815 - FHIR's name
+    periodUnit: str | None = None  # noqa: N815 - FHIR's name
+    periodUnits: str | None = None  # noqa: N815 - FHIR's name
+    dayOfWeek: list[str] | None = None  # noqa: N815 - FHIR's name
+    timeOfDay: list[str] | None = None  # noqa: N815 - FHIR's name
+    when: list[str] | str | None = None
+
+
+class Timing(View):
+    """Timing."""
+
+    event: list[str] | None = None
+    repeat: Repeat | None = None
+    code: Concept | None = None
+
+
+class DoseAndRate(View):
+    """Dosage.doseAndRate."""
+
+    doseQuantity: Quantity | None = None  # noqa: N815 - FHIR's name
+    doseRange: Range | None = None  # noqa: N815 - FHIR's name
+
+
+class Dosage(View, kw_only=True):
+    """Dosage; `doseQuantity` stands directly in it in STU3 and DSTU2. `asNeeded` is R5's."""
+
+    text: str | None = None
+    timing: Timing | None = None
+    asNeeded: bool | None = None  # noqa: N815 - FHIR's name
+    asNeededBoolean: bool | None = None  # noqa: N815 - FHIR's name
+    asNeededCodeableConcept: Concept | None = None  # noqa: N815 - FHIR's name
+    asNeededFor: list[Concept] | None = None  # noqa: N815 - FHIR's name
+    route: Concept | None = None
+    doseAndRate: list[DoseAndRate] | None = None  # noqa: N815 - FHIR's name
+    doseQuantity: Quantity | None = None  # noqa: N815 - FHIR's name
+    doseRange: Range | None = None  # noqa: N815 - FHIR's name
+
+
+class Dispense(View):
+    """MedicationRequest.dispenseRequest."""
+
+    expectedSupplyDuration: Quantity | None = None  # noqa: N815 - FHIR's name
+
+
+class Medication(Resource, kw_only=True):
+    """Medication, contained or included."""
+
+    code: Concept | None = None
+
+
+class MedicationRequest(Resource, kw_only=True):
+    """MedicationRequest, or DSTU2's MedicationOrder."""
+
+    status: str | None = None
+    intent: str | None = None
+    doNotPerform: bool | None = None  # noqa: N815 - FHIR's name
+    medicationCodeableConcept: Concept | None = None  # noqa: N815 - FHIR's name
+    medicationReference: Reference | None = None  # noqa: N815 - FHIR's name
+    medication: CodeableReference | None = None
+    subject: Reference | None = None
+    patient: Reference | None = None
+    authoredOn: str | None = None  # noqa: N815 - FHIR's name
+    dateWritten: str | None = None  # noqa: N815 - FHIR's name
+    dosageInstruction: list[Dosage] | None = None  # noqa: N815 - FHIR's name
+    dispenseRequest: Dispense | None = None  # noqa: N815 - FHIR's name
+    contained: list[Medication] | None = None
+
+
+class ServiceRequest(Resource, kw_only=True):
+    """ServiceRequest; `code` is a CodeableReference in R5."""
+
+    status: str | None = None
+    intent: str | None = None
+    doNotPerform: bool | None = None  # noqa: N815 - FHIR's name
+    code: Concept | None = None
+    subject: Reference | None = None
+    occurrenceDateTime: str | None = None  # noqa: N815 - FHIR's name
+    occurrencePeriod: Period | None = None  # noqa: N815 - FHIR's name
+    authoredOn: str | None = None  # noqa: N815 - FHIR's name
+
+
+class Patient(Resource, kw_only=True):
+    """Patient: nothing that names a person."""
+
+    gender: str | None = None
+    birthDate: str | None = None  # noqa: N815 - FHIR's name
+    deceasedBoolean: bool | None = None  # noqa: N815 - FHIR's name
+    deceasedDateTime: str | None = None  # noqa: N815 - FHIR's name
+
+
+class Issue(View):
+    """OperationOutcome.issue."""
+
+    severity: str | None = None
+
+
+class OperationOutcome(Resource, kw_only=True):
+    """OperationOutcome."""
+
+    issue: list[Issue] | None = None
