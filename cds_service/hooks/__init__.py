@@ -1,0 +1,1 @@
+"""CDS Hooks: which services there are, what prefetch holds, cards as JSON. Knows no Flask."""

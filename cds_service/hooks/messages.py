@@ -1,0 +1,145 @@
+"""The request envelope of CDS Hooks (conformance rows 26 to 43): read leniently, refused clearly.
+
+Unknown fields and extensions are ignored; prefetch values stay raw until their key is read. A sound envelope is
+decoded in one pass; anything else is read again member by member, to say what to mend.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from cds_service.errors import MalformedRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PATIENT_FACING = ("Patient/", "RelatedPerson/")
+"""`userId` types for whom there are no cards: the wording is for clinicians (row 42)."""
+
+NULL = b"null"
+
+
+@dataclass(frozen=True, slots=True)
+class HookRequest:
+    """One call of a service. `prefetch` maps each key to its raw JSON; empty where the member was absent or null."""
+
+    hook: str
+    hook_instance: str
+    patient_id: str
+    user_id: str
+    prefetch: Mapping[str, msgspec.Raw]
+    fhir_server: str | None = None
+
+    @property
+    def patient_facing(self) -> bool:
+        """Whether the user is a patient or a related person."""
+        return self.user_id.startswith(PATIENT_FACING)
+
+
+class _Context(msgspec.Struct):
+    patientId: str  # noqa: N815 - the specification's name
+    userId: str  # noqa: N815 - the specification's name
+
+
+class _Envelope(msgspec.Struct):
+    hook: str
+    hookInstance: str  # noqa: N815 - the specification's name
+    context: _Context
+    fhirServer: str | None = None  # noqa: N815 - the specification's name
+    fhirAuthorization: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET  # noqa: N815 - the specification's name
+    prefetch: dict[str, msgspec.Raw] | None = None
+
+
+_ENVELOPE = msgspec.json.Decoder(_Envelope)
+_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_STRING = msgspec.json.Decoder(str)
+
+
+def is_null(raw: msgspec.Raw) -> bool:
+    """Whether *raw* is JSON null."""
+    return len(memoryview(raw)) == len(NULL) and bytes(raw) == NULL
+
+
+def read_request(body: bytes) -> HookRequest:
+    """Read the envelope in *body*.
+
+    Raises:
+        MalformedRequest: it is not JSON, or not a CDS Hooks request; the message says what to mend.
+    """
+    try:
+        envelope = _ENVELOPE.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _read_carefully(body)
+    context, authorization = envelope.context, envelope.fhirAuthorization
+    told = (envelope.hook, envelope.hookInstance, context.patientId, context.userId, envelope.fhirServer or "x")
+    unauthorised = authorization is not msgspec.UNSET and not is_null(authorization) and envelope.fhirServer is None
+    if unauthorised or "/" in context.patientId or not all(map(str.strip, told)):
+        return _read_carefully(body)
+    return HookRequest(
+        envelope.hook,
+        envelope.hookInstance,
+        context.patientId,
+        context.userId,
+        envelope.prefetch or {},
+        envelope.fhirServer,
+    )
+
+
+def _read_carefully(body: bytes) -> HookRequest:
+    envelope = _object(body, "The body")
+    context = _object(_required(envelope, "context", "The body"), "context")
+    if _present(envelope, "fhirAuthorization") and not _present(envelope, "fhirServer"):
+        message = "fhirAuthorization needs fhirServer: send the base URL the token is for"
+        raise MalformedRequest(message)
+    patient_id = _text(context, "patientId", "context")
+    if "/" in patient_id:
+        message = "context.patientId must be the bare id of the Patient, without a slash"
+        raise MalformedRequest(message)
+    return HookRequest(
+        hook=_text(envelope, "hook", "The body"),
+        hook_instance=_text(envelope, "hookInstance", "The body"),
+        patient_id=patient_id,
+        user_id=_text(context, "userId", "context"),
+        prefetch=_object(envelope["prefetch"], "prefetch") if _present(envelope, "prefetch") else {},
+        fhir_server=_text(envelope, "fhirServer", "The body") if _present(envelope, "fhirServer") else None,
+    )
+
+
+def _object(raw: bytes | msgspec.Raw, what: str) -> dict[str, msgspec.Raw]:
+    try:
+        return _OBJECT.decode(raw)
+    except msgspec.ValidationError as error:
+        message = f"{what} must be a JSON object"
+        raise MalformedRequest(message) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        message = f"{what} is not valid JSON"
+        raise MalformedRequest(message) from error
+    except RecursionError as error:
+        message = f"{what} is nested too deeply"
+        raise MalformedRequest(message) from error
+
+
+def _present(table: Mapping[str, msgspec.Raw], name: str) -> bool:
+    return name in table and not is_null(table[name])
+
+
+def _required(table: Mapping[str, msgspec.Raw], name: str, where: str) -> msgspec.Raw:
+    if not _present(table, name):
+        message = f"{where} needs {name}"
+        raise MalformedRequest(message)
+    return table[name]
+
+
+def _text(table: Mapping[str, msgspec.Raw], name: str, where: str) -> str:
+    try:
+        text = _STRING.decode(_required(table, name, where))
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        message = f"{where}: {name} must be a string"
+        raise MalformedRequest(message) from error
+    if not text.strip():
+        message = f"{where}: {name} must not be empty"
+        raise MalformedRequest(message)
+    return text

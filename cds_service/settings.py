@@ -1,0 +1,111 @@
+"""Every setting: its environment variable, its default, its meaning."""
+
+from __future__ import annotations
+
+import os
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from cds_service.errors import SettingsError
+
+CONFIG_VARIABLE = "CDS_CONFIG"
+"""The environment variable that names a TOML file of settings; the environment wins over the file."""
+
+SANDBOX = "https://sandbox.cds-hooks.org"
+
+
+class Settings(BaseSettings):
+    """Settings, from `CDS_*` environment variables and the TOML file named by `CDS_CONFIG`."""
+
+    model_config = SettingsConfigDict(env_prefix="CDS_", extra="forbid", frozen=True)
+
+    profile: str = Field(default="magnesium-aware", description="Profile of guidance (profiles.toml).")
+    ckd_overlay: str = Field(default="kdoqi-2003", description="Overlay for CKD G3 or worse (profiles.toml).")
+    max_cards: int = Field(default=4, ge=1, le=26, description="Cards shown before info cards fold into one line each.")
+    d3_is_total: bool = Field(
+        default=False, description="This site's 1989-3, 14635-7 and 35196-5 carry total 25(OH)D, not only D3."
+    )
+    timezone: str = Field(default="UTC", description="Time zone that decides which day is today.")
+    as_of: date | None = Field(
+        default=None, description="Evaluate as of this day instead of today; for trials and tests."
+    )
+    max_body: int = Field(default=4 * 1024 * 1024, ge=1024, description="Largest request body in bytes; more is 413.")
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(SANDBOX, r"http://localhost(:\d+)?", r"http://127\.0\.0\.1(:\d+)?"),
+        description="Browser origins that may call, exact or as regular expressions; comma-separated.",
+    )
+    workers: int = Field(default=1, ge=1, le=64, description="Server processes of `cds-service serve`.")
+    threads: int = Field(default=2, ge=1, le=64, description="Threads of each server process.")
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            message = "a time zone name such as Europe/Berlin"
+            raise ValueError(message) from error
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then the environment, then the TOML file."""
+        del dotenv_settings, file_secret_settings
+        file = os.environ.get(CONFIG_VARIABLE)
+        toml = (TomlConfigSettingsSource(settings_cls, Path(file)),) if file else ()
+        return (init_settings, env_settings, *toml)
+
+    def today(self) -> date:
+        """Which day it is: `as_of`, or today in `timezone`."""
+        return self.as_of or datetime.now(ZoneInfo(self.timezone)).date()
+
+
+def load(**given: object) -> Settings:
+    """Read the settings; *given* ones win.
+
+    Raises:
+        SettingsError: a setting is wrong, an unknown variable begins with `CDS_`, or the file cannot be read.
+    """
+    file = os.environ.get(CONFIG_VARIABLE)
+    if file and not Path(file).is_file():
+        message = f"{CONFIG_VARIABLE}: there is no such file"
+        raise SettingsError(message)
+    known = {f"CDS_{name}".upper() for name in Settings.model_fields} | {CONFIG_VARIABLE}
+    unknown = sorted(name for name in os.environ if name.upper().startswith("CDS_") and name.upper() not in known)
+    if unknown:
+        message = f"unknown setting {', '.join(unknown)}: known are {', '.join(sorted(known))}"
+        raise SettingsError(message)
+    try:
+        return Settings(**given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        problems = "; ".join(
+            f"CDS_{'.'.join(map(str, problem['loc'])).upper()} = {problem['input']!r}: {problem['msg']}"
+            for problem in error.errors()
+        )
+        raise SettingsError(problems) from error
+    except ValueError as error:
+        message = f"{CONFIG_VARIABLE}: {error}"
+        raise SettingsError(message) from error

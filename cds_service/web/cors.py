@@ -1,0 +1,31 @@
+"""CORS (conformance row 179): browser-based clients, the public sandbox among them, on every route and every error."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask_cors import CORS
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from cds_service.settings import Settings
+
+METHODS = ["GET", "POST", "OPTIONS"]
+HEADERS = ["Authorization", "Content-Type"]
+"""Spelt out: a `*` does not cover Authorization."""
+TEN_MINUTES = 600
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Let the origins of *settings* call; the answer names the origin and varies by it."""
+    CORS(
+        app,
+        origins=list(settings.cors_origins),
+        methods=METHODS,
+        allow_headers=HEADERS,
+        max_age=TEN_MINUTES,
+        vary_header=True,
+        always_send=False,
+        allow_private_network=True,
+    )

@@ -1,0 +1,72 @@
+"""Turns errors into status codes; every body is an OperationOutcome with a sentence that says what to mend (row 95)."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import msgspec
+from flask import Response
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from cds_service.errors import (
+    BodyTooLarge,
+    MalformedRequest,
+    PrefetchUnavailable,
+    RequestError,
+    UnknownService,
+    WrongMediaType,
+    WrongPatient,
+)
+from cds_service.fhir.outcome import operation_outcome
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+STATUS: dict[type[RequestError], int] = {
+    MalformedRequest: 400,
+    UnknownService: 404,
+    PrefetchUnavailable: 412,
+    BodyTooLarge: 413,
+    WrongMediaType: 415,
+    WrongPatient: 422,
+}
+LOG = logging.getLogger("cds_service")
+NOT_ALLOWED = 405
+
+
+def init_app(app: Flask) -> None:
+    """Register the handlers."""
+    app.register_error_handler(RequestError, _request_error)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _bug)
+
+
+def _answer(status: int, code: str, message: str) -> Response:
+    body = msgspec.json.encode(operation_outcome(code, message))
+    return Response(body, status=status, mimetype="application/json")
+
+
+def _request_error(error: RequestError) -> Response:
+    return _answer(STATUS[type(error)], error.code, str(error))
+
+
+def _http_error(error: HTTPException) -> Response:
+    if isinstance(error, RequestEntityTooLarge):
+        return _request_error(BodyTooLarge("The body is larger than this service accepts (CDS_MAX_BODY)"))
+    status = error.code or 500
+    answer = _answer(status, "not-found" if status == 404 else "processing", error.description or error.name)  # noqa: PLR2004
+    if status == NOT_ALLOWED:
+        answer.headers["Allow"] = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
+    return answer
+
+
+def _bug(error: Exception) -> Response:
+    """A fault of ours: the type and place are logged, never the request (no patient data in logs)."""
+    frames = error.__traceback__
+    where = "unknown"
+    while frames is not None:
+        where = f"{frames.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{frames.tb_lineno}"
+        frames = frames.tb_next
+    LOG.error("unexpected %s at %s", type(error).__name__, where)
+    return _answer(500, "exception", "This is a fault of the service, not of the request; it has been logged")

@@ -1,0 +1,27 @@
+"""Odd slashes are served, not redirected (conformance row 9): a redirect breaks a browser's preflight."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+SLASHES = re.compile(r"/{2,}")
+
+
+class TolerantOfSlashes:
+    """WSGI middleware: `/cds-services/` and `/cds-services//id` are what they are meant to be."""
+
+    def __init__(self, application: WSGIApplication) -> None:
+        """Wrap *application*."""
+        self._application = application
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Serve the path with single slashes and none at its end."""
+        path = environ.get("PATH_INFO", "")
+        if "//" in path or path.endswith("/"):
+            environ["PATH_INFO"] = SLASHES.sub("/", path).rstrip("/") or "/"
+        return self._application(environ, start_response)
