@@ -1,0 +1,94 @@
+"""The golden folders: `fhir_fixtures/<situation>/request.json` and `expected.json`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from cds_service.app import build_engine
+from cds_service.hooks.service import Answer, Engine
+from cds_service.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "fhir_fixtures"
+SERVICE = "vitamin-d-magnesium"
+
+
+@dataclass(frozen=True)
+class Situation:
+    """One golden folder."""
+
+    name: str
+    body: bytes
+    expected: dict[str, Any]
+
+    @property
+    def as_of(self) -> date:
+        """The day it is evaluated for."""
+        return date.fromisoformat(self.expected["asOf"])
+
+
+def situations() -> list[Situation]:
+    """Every golden folder, by name."""
+    return [
+        Situation(
+            folder.name,
+            (folder / "request.json").read_bytes(),
+            json.loads((folder / "expected.json").read_text(encoding="utf-8")),
+        )
+        for folder in sorted(FOLDER.iterdir())
+        if (folder / "expected.json").is_file()
+    ]
+
+
+@cache
+def engine(
+    as_of: date, profile: str = "magnesium-aware", ckd_overlay: str = "kdoqi-2003", max_cards: int = 4
+) -> Engine:
+    """An engine on a fixed day."""
+    return build_engine(Settings(as_of=as_of, profile=profile, ckd_overlay=ckd_overlay, max_cards=max_cards))
+
+
+def answer(situation: Situation) -> Answer:
+    """What the service answers to *situation*."""
+    expected = situation.expected
+    chosen = engine(
+        situation.as_of,
+        expected.get("profile", "magnesium-aware"),
+        expected.get("ckdOverlay", "kdoqi-2003"),
+        expected.get("maxCards", 4),
+    )
+    return chosen.answer(SERVICE, situation.body)
+
+
+def token(action: dict[str, Any]) -> str:
+    """An action as the tokens of the worked vectors write it: `MR:...`, `SR:19123-9@2026-03-30`, `SR:...!urgent`."""
+    resource = action["resource"]
+    if resource["resourceType"] == "ServiceRequest":
+        written = f"SR:{resource['code']['coding'][0]['code']}"
+        if "occurrenceDateTime" in resource:
+            written += f"@{resource['occurrenceDateTime']}"
+        return written + ("!urgent" if resource.get("priority") == "urgent" else "")
+    dosage = resource["dosageInstruction"][0]
+    repeat = dosage["timing"]["repeat"]
+    dose = dosage["doseAndRate"][0]["doseQuantity"]["value"]
+    drug = {"4018": "ergocalciferol", "2418": "cholecalciferol", "6574": "magnesium"}[
+        resource["medicationCodeableConcept"]["coding"][0]["code"]
+    ]
+    if repeat["periodUnit"] == "wk":
+        return f"MR:{drug}-{dose}-weekly-{repeat['boundsDuration']['value']}"
+    return f"MR:{drug}-{dose}-daily"
+
+
+def tokens(card: dict[str, Any]) -> list[list[str]]:
+    """The suggestions of a card as tokens."""
+    return [[token(action) for action in suggestion["actions"]] for suggestion in card.get("suggestions", ())]
+
+
+def outline(response: dict[str, Any]) -> list[list[Any]]:
+    """A response as topic, indicator and suggestion tokens."""
+    return [[card["source"]["topic"]["code"], card["indicator"], tokens(card)] for card in response["cards"]]
