@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from typing import TYPE_CHECKING
 
 from flask import Flask
@@ -50,7 +49,4 @@ def create_app(settings: Settings | None = None) -> Flask:
     chosen = settings if settings is not None else settings_module.load()
     app = Flask("cds_service", static_folder=None)
     web.init_app(app, build_engine(chosen), chosen)
-    # What was built so far lives as long as the process: keep the garbage collector from walking it in a request.
-    gc.collect()
-    gc.freeze()
     return app

@@ -70,7 +70,7 @@ def _serve(options: argparse.Namespace) -> int:
     build_engine(settings)  # a bad guidance file stops here, before any worker starts
     print(f"Serving on http://{options.host}:{options.port}/cds-services", flush=True)
     Server(
-        "cds_service:create_app",
+        "cds_service.server:application",
         factory=True,
         address=options.host,
         port=options.port,

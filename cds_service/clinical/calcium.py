@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -98,7 +98,7 @@ def _choose(facts: PatientFacts, limits: Limits, today: date) -> tuple[LabResult
         if not _plausible(result, limits.calcium):
             continue
         used, form = (result, result.form) if result.form != "total" else _corrected(result, albumins, limits.calcium)
-        key = (-_ordinal(result), FORM_RANK[form], -result.instant, result.status_rank, -_in_mmol(used))
+        key = (-_ordinal(result), FORM_RANK[form], result.recency.instant, result.recency.status, -_in_mmol(used))
         candidates.append((key, used, form))
     if not candidates:
         return None, ""
@@ -120,7 +120,7 @@ def _corrected(result: LabResult, albumins: list[LabResult], limits: CalciumLimi
     shift = Decimal("0.8") * (4 - grams) if result.family == "mass" else Decimal("0.02") * (40 - 10 * grams)
     value = interval_of(result).plus(Interval.point(shift))
     unit = "mg/dL" if result.family == "mass" else "mmol/L"
-    return replace(result, interval=value, shown=spelled(value), unit=unit), "computed"
+    return result._replace(interval=value, reported=None, text=spelled(value), unit=unit), "computed"
 
 
 def _plausible(result: LabResult, limits: CalciumLimits) -> bool:

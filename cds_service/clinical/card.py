@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,16 +13,20 @@ Value: TypeAlias = "str | Text | tuple[Text, ...]"
 Indicator = Literal["info", "warning", "critical"]
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class RecordText(str):
+    """Text that came out of the record as it was written there: whoever renders it must escape it."""
+
+    __slots__ = ()
+
+
+class Text(NamedTuple):
     """A key of `wording.toml` and the values that fill it; a value may be a text itself, or several."""
 
     key: str
     values: Mapping[str, Value]
 
 
-@dataclass(frozen=True, slots=True)
-class DrugDraft:
+class DrugDraft(NamedTuple):
     """A MedicationRequest to draft: a key of `orders.toml`, its reason, sentences added for the patient."""
 
     order: str
@@ -30,8 +34,7 @@ class DrugDraft:
     added: tuple[Text, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class LabDraft:
+class LabDraft(NamedTuple):
     """A ServiceRequest to draft: LOINC code, the day it is for, urgency, the result it is about."""
 
     code: str
@@ -43,8 +46,7 @@ class LabDraft:
 Draft = DrugDraft | LabDraft
 
 
-@dataclass(frozen=True, slots=True)
-class Suggestion:
+class Suggestion(NamedTuple):
     """One click: all its drafts apply together. Alternatives are separate suggestions; `note` is added to a label."""
 
     note: Text | None
@@ -65,7 +67,8 @@ class Suggestion:
 class Card:
     """One card of the catalogue (section 14).
 
-    `says` are the finding, thresholds, reasons and sentences, always shown; `blocks` are added while they fit;
+    `says` are the finding, thresholds, reasons and sentences, always shown; `blocks` (names of section 14.3, with
+    `target` for B-TARGET) are added while they fit;
     `also_noted` holds the summaries of cards folded into this one. `finding` is the result a K-PEDS card names,
     `found_on` its day. `obese`: the links of B-OBESE are added.
     """
@@ -74,12 +77,13 @@ class Card:
     indicator: Indicator
     summary: Text
     says: tuple[Text, ...] = ()
-    blocks: tuple[Text, ...] = ()
+    blocks: tuple[str, ...] = ()
     suggestions: tuple[Suggestion, ...] = ()
     also_noted: tuple[Text, ...] = ()
     finding: str = ""
     found_on: date | None = None
     obese: bool = False
+    target: str = ""
 
     def labs(self) -> frozenset[str]:
         """The LOINC codes this card offers to order."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cds_service.clinical import drafts, phrases, wording
 from cds_service.clinical.bands import D, M
-from cds_service.clinical.card import Card, LabDraft, Suggestion
+from cds_service.clinical.card import Card, LabDraft, RecordText, Suggestion
 from cds_service.clinical.days import days_between
 from cds_service.clinical.drafts import (
     ACTIVE_D_LAB,
@@ -229,7 +229,9 @@ def _unusable(
 
 
 def _reported(result: LabResult) -> Text:
-    return phrases.REPORTED(v=result.shown, u=result.unit) if result.shown else phrases.REPORTED_NOTHING()
+    if not result.shown:
+        return phrases.REPORTED_NOTHING()
+    return phrases.REPORTED(v=RecordText(result.shown), u=RecordText(result.unit))
 
 
 def pregnancy(s: States, chosen: list[Card]) -> Card | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from cds_service.clinical import phrases, wording
@@ -12,10 +13,9 @@ from cds_service.clinical.numbers import grouped
 from cds_service.clinical.therapy import NUTRITIONAL, is_supplement
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import date
 
-    from cds_service.clinical.card import Text, Value
+    from cds_service.clinical.card import Text
     from cds_service.clinical.facts import LabResult, Medication
     from cds_service.clinical.gates import Closed
     from cds_service.clinical.states import States
@@ -99,29 +99,15 @@ def spacing(s: States) -> tuple[Text, ...]:
     return tuple(said.values())
 
 
-def blocks(
-    s: States,
-    card_id: str,
-    when: Mapping[str, bool] | None = None,
-    values: Mapping[str, Mapping[str, Value]] | None = None,
-) -> tuple[Text, ...]:
+def blocks(s: States, card_id: str, when: Mapping[str, bool] | None = None) -> tuple[str, ...]:
     """The blocks of *card_id* in order (section 14.3); a block named in *when* only if its rule holds."""
-    holds, filled = when or {}, values or {}
-    listed = s.guidance.cards[card_id].blocks
+    holds = when or NO_CONDITIONS
     left_out = s.guidance.profile.blocks_left_out
-    return tuple(
-        phrases.BLOCKS[name](**_values(s, name, filled))
-        for name in listed
-        if holds.get(name, True) and name not in left_out
-    )
+    listed = s.guidance.cards[card_id].blocks
+    return tuple([name for name in listed if holds.get(name, True) and name not in left_out])
 
 
-def _values(s: States, name: str, filled: Mapping[str, Mapping[str, Value]]) -> Mapping[str, Value]:
-    if name == "B-TARGET":
-        return {"target": wording.target(s)}
-    if name == "B-MAINT":
-        return {"maint": s.guidance.profile.maintenance}
-    return filled.get(name, {})
+NO_CONDITIONS: Mapping[str, bool] = {}
 
 
 def found_vitamin_d(s: States) -> list[Text]:

@@ -7,13 +7,15 @@ a different question, answered by `PatientFacts.availability` (decision table, s
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from cds_service.clinical.numbers import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date
-    from decimal import Decimal
 
     from cds_service.clinical.interval import Interval
 
@@ -51,34 +53,61 @@ class Availability(StrEnum):
     UNAVAILABLE = "unavailable"
 
 
-@dataclass(frozen=True, slots=True)
-class LabResult:
+class Recency(NamedTuple):
+    """The order of results (section 5), the smaller the newer: day, instant, code, status.
+
+    `day` is minus the ordinal of the calendar day, `instant` minus the seconds since 1970, `code` the preference among
+    codes, `status` corrected before amended before final.
+    """
+
+    day: int
+    instant: float
+    code: int
+    status: int
+
+
+class LabResult(NamedTuple):
     """One laboratory or body measurement.
 
     `interval` is in the unit its analyte is compared in: 25(OH)D in ng/mL or nmol/L and calcium, phosphate and PTH in
     mg/dL or mmol/L (pg/mL or pmol/L for PTH), whichever `family` says; magnesium in mmol/L; potassium mmol/L; albumin
-    g/dL; creatinine mg/dL; eGFR mL/min/1.73 m2; height m; weight kg; BMI kg/m2. `shown` and `unit` are the value as
-    reported. `problem` and `notes` are keys of the wording. `instant` is seconds since 1970 and orders
-    results of one day. `step` is the last reported digit in the unit compared.
+    g/dL; creatinine mg/dL; eGFR mL/min/1.73 m2; height m; weight kg; BMI kg/m2. `reported` and `comparator` are the
+    value as written, in `unit`; `text` stands in their place where the value is a range, a sum or cannot be read.
+    `problem` and `notes` are keys of the wording.
     """
 
     code: str
     form: str
     day: date | None
-    instant: float
-    rank: int
-    status_rank: int
+    recency: Recency
     kind: Kind
     interval: Interval | None = None
     family: Family = "mass"
-    shown: str = ""
     unit: str = ""
-    step: Decimal | None = None
+    reported: Decimal | None = None
+    comparator: str = ""
+    text: str = ""
     reference_low: Decimal | None = None
     reference_high: Decimal | None = None
     haemolysed: bool = False
     problem: str = ""
     notes: tuple[str, ...] = ()
+
+    @property
+    def shown(self) -> str:
+        """The value as reported, at most two decimals (section 4.2); empty where it said nothing."""
+        if self.reported is None:
+            return self.text
+        return self.comparator + plain(self.reported)
+
+    @property
+    def step(self) -> Decimal | None:
+        """The last reported digit, in the unit compared: how far rounding may have moved the value."""
+        if self.reported is None or self.interval is None or self.reported == 0:
+            return None
+        exponent = self.reported.as_tuple().exponent
+        digit = Decimal(1).scaleb(exponent if isinstance(exponent, int) else 0)
+        return digit * self.interval.bound / self.reported
 
 
 @dataclass(frozen=True, slots=True)

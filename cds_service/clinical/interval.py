@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
+class Interval(NamedTuple):
     """A range of numbers; `None` is an open end at infinity. A plain value is a range with two equal ends."""
 
     low: Decimal | None
@@ -39,9 +37,6 @@ class Interval:
 
     def scaled(self, factor: Decimal) -> Interval:
         """The interval in another unit; *factor* is positive."""
-        if self.low is self.high and self.low is not None:
-            value = self.low * factor
-            return Interval(value, value)
         return Interval(
             None if self.low is None else self.low * factor,
             None if self.high is None else self.high * factor,

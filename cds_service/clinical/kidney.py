@@ -131,7 +131,8 @@ def _reported(facts: PatientFacts, limits: Limits, today: date) -> list[Egfr]:
     found = []
     for result in usable_results(facts.egfr, today, limits.card.future_days):
         value = counted_value(interval_of(result))
-        rank = (-_day(result).toordinal(), 0, -result.instant, result.rank, result.status_rank)
+        r = result.recency
+        rank = (r.day, 0, r.instant, r.code, r.status)
         found.append(Egfr(value, _day(result), computed=False, shown=result.shown, rank=rank))
     return found
 
@@ -146,7 +147,8 @@ def _computed(facts: PatientFacts, limits: Limits, today: date) -> list[Egfr]:
         if result.form == "blood" or not value.is_point or value.bound <= 0 or age < ADULT:
             continue
         egfr = ckd_epi_2021(value.bound, age, female=facts.sex == "female")
-        rank = (-_day(result).toordinal(), 1, -result.instant, 0, result.status_rank)
+        r = result.recency
+        rank = (r.day, 1, r.instant, 0, r.status)
         shown = str(int(egfr.to_integral_value()))
         found.append(Egfr(egfr, _day(result), computed=True, shown=shown, rank=rank))
     return found

@@ -105,7 +105,7 @@ def _without(card: Card, drop: Callable[[LabDraft], bool]) -> Card:
     for suggestion in card.suggestions:
         drafts = tuple(draft for draft in suggestion.drafts if not _drops(draft, drop))
         if drafts and all(drafts != other.drafts for other in suggestions):
-            suggestions.append(replace(suggestion, drafts=drafts))
+            suggestions.append(suggestion._replace(drafts=drafts))
     return replace(card, suggestions=_renamed(suggestions, card))
 
 
@@ -116,5 +116,5 @@ def _drops(draft: Draft, drop: Callable[[LabDraft], bool]) -> bool:
 def _renamed(suggestions: list[Suggestion], card: Card) -> tuple[Suggestion, ...]:
     """A note that tells alternatives apart is no longer true of a single one left."""
     if len(suggestions) == 1 and len(card.suggestions) > 1:
-        return (replace(suggestions[0], note=None),)
+        return (suggestions[0]._replace(note=None),)
     return tuple(suggestions)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from cds_service.clinical.days import days_between
@@ -50,27 +52,24 @@ def age_in_days(result: LabResult, today: date) -> int:
     return days_between(result.day, today)
 
 
+_recency = attrgetter("recency")
+
+
 def newest_first(results: Iterable[LabResult]) -> list[LabResult]:
     """Dated results in the order of section 5: day, instant, code, status."""
     return sorted((result for result in results if result.day is not None), key=_recency)
 
 
-def _recency(result: LabResult) -> tuple[int, float, int, int]:
-    ordinal = result.day.toordinal() if result.day is not None else 0
-    return (-ordinal, -result.instant, result.rank, result.status_rank)
-
-
 def block(result: LabResult, problem: str) -> LabResult:
     """The same result, no longer trusted, because of *problem*."""
-    return replace(result, kind=Kind.BLOCKED, problem=problem)
+    return result._replace(kind=Kind.BLOCKED, problem=problem)
 
 
 def block_future(results: Iterable[LabResult], today: date, future_days: int) -> list[LabResult]:
     """Block measurements dated more than *future_days* ahead of *today* (section 4.5)."""
+    latest = -(today.toordinal() + future_days)
     return [
-        block(result, "future")
-        if result.kind is Kind.USABLE and result.day is not None and age_in_days(result, today) < -future_days
-        else result
+        block(result, "future") if result.recency.day < latest and result.kind is Kind.USABLE else result
         for result in results
     ]
 
@@ -81,25 +80,20 @@ def block_conflicts(ordered: list[LabResult], same: Callable[[LabResult, LabResu
     Of tied results the usable ones come first, so that an empty twin never hides a measurement.
     """
     settled: list[LabResult] = []
-    for group in _ties(ordered):
-        usable = [result for result in group if result.kind is Kind.USABLE]
-        others = [result for result in group if result.kind is not Kind.USABLE]
-        if any(not same(usable[0], other) for other in usable[1:]):
-            usable = [block(result, "conflict") for result in usable]
-        settled += sorted(usable, key=lambda result: (result.family, result.code, str(result.interval)))
-        settled += sorted(others, key=lambda result: (result.kind is Kind.EMPTY, result.code, result.problem))
+    for _, tied in groupby(ordered, _recency):
+        group = list(tied)
+        settled += group if len(group) == 1 else _settle_tie(group, same)
     return settled
 
 
-def _ties(ordered: list[LabResult]) -> Iterable[list[LabResult]]:
-    group: list[LabResult] = []
-    for result in ordered:
-        if group and _recency(group[0]) != _recency(result):
-            yield group
-            group = []
-        group.append(result)
-    if group:
-        yield group
+def _settle_tie(group: list[LabResult], same: Callable[[LabResult, LabResult], bool]) -> list[LabResult]:
+    usable = [result for result in group if result.kind is Kind.USABLE]
+    others = [result for result in group if result.kind is not Kind.USABLE]
+    if any(not same(usable[0], other) for other in usable[1:]):
+        usable = [block(result, "conflict") for result in usable]
+    usable.sort(key=lambda result: (result.family, result.code, str(result.interval)))
+    others.sort(key=lambda result: (result.kind is Kind.EMPTY, result.code, result.problem))
+    return usable + others
 
 
 def choose(
@@ -129,8 +123,8 @@ def choose(
         return Choice(Standing.BLOCKED, undatable, untrusted=(undatable,))
     if measured.kind is Kind.BLOCKED:
         standing = Standing.BLOCKED if age_in_days(measured, today) <= long_window else Standing.NONE
-        moment = (measured.day, measured.instant)
-        same_time = (r for r in ordered if r.kind is Kind.BLOCKED and (r.day, r.instant) == moment)
+        moment = measured.recency[:2]
+        same_time = (r for r in ordered if r.kind is Kind.BLOCKED and r.recency[:2] == moment)
         return Choice(standing, measured, last_usable, usable, passed_over, tuple(same_time))
     standing = Standing.FRESH if age_in_days(measured, today) <= window(measured) else Standing.STALE
     return Choice(standing, measured, last_usable, usable, passed_over)
@@ -140,11 +134,10 @@ def usable_results(results: Sequence[LabResult], today: date, future_days: int) 
     """Companions (section 4.5): usable results newest first; blocked, empty and future ones are passed over."""
     if not results:
         return []
-    return newest_first(
-        result
-        for result in results
-        if result.kind is Kind.USABLE and result.day is not None and age_in_days(result, today) >= -future_days
-    )
+    latest = -(today.toordinal() + future_days)
+    usable = [r for r in results if r.kind is Kind.USABLE and r.day is not None and r.recency.day >= latest]
+    usable.sort(key=_recency)
+    return usable
 
 
 def within(result: LabResult | None, days: int, today: date) -> bool:

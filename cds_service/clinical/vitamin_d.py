@@ -348,6 +348,7 @@ def _card(  # noqa: PLR0913 - a card has as many parts
         summary=summary,
         says=tuple(says),
         blocks=drafts.blocks(s, card_id, when),
+        target=wording.target(s),
         suggestions=suggestions,
         finding=finding,
         found_on=None if result is None else result.day,

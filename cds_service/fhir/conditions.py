@@ -30,11 +30,11 @@ def read_conditions(page: Page[ConditionView], terms: Terminology) -> tuple[Cond
 def _read(resource: ConditionView, terms: Terminology) -> list[Condition]:
     if resource.code is None or status_code(resource.verificationStatus) in UNUSABLE:
         return []
-    matches, coded = terms.condition_codes(resource.code.codings())
+    matches, coded = terms.problems.by_code(resource.code.codings())
     from_text = not coded
     if from_text:
         texts = [resource.code.text, *(coding.display for coding in resource.code.codings())]
-        matches = [match for text in texts if text for match in terms.condition_text(text)]
+        matches = [match for text in texts if text for match in terms.problems.by_text(text)]
     if not matches:
         return []
     active, day, last = _is_active(resource), condition_day(resource), _last_day(resource)

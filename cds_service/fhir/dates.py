@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from calendar import monthrange
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime
 
-EPOCH = date(1970, 1, 1).toordinal()
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+NAIVE_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - for a time without offset, which FHIR forbids and some send
+EPOCH_DAY = EPOCH.toordinal()
 DAY = 86_400.0
 PARTIAL = re.compile(r"(\d{4})(?:-(\d{2}))?\Z")
 
@@ -40,18 +42,11 @@ def _day(text: str | None, *, latest: bool) -> date | None:
 
 def seconds(text: str, day: date) -> float:
     """Seconds since 1970 in UTC; a date alone is 00:00. Orders results of one day, nothing else."""
-    midnight = (day.toordinal() - EPOCH) * DAY
-    if len(text) <= 10:  # noqa: PLR2004 - YYYY-MM-DD
-        return midnight
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return midnight
-    clock = moment.timetz()
-    offset = moment.utcoffset()
-    shift = offset.total_seconds() if offset is not None else 0.0
-    return midnight + _clock_seconds(clock) - shift
-
-
-def _clock_seconds(clock: time) -> float:
-    return clock.hour * 3600.0 + clock.minute * 60.0 + clock.second + clock.microsecond / 1e6
+    if len(text) > 10:  # noqa: PLR2004 - YYYY-MM-DD
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            pass
+        else:
+            return (moment - (EPOCH if moment.tzinfo is not None else NAIVE_EPOCH)).total_seconds()
+    return (day.toordinal() - EPOCH_DAY) * DAY

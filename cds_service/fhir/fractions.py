@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -36,14 +36,14 @@ def combine(fractions: Iterable[Fraction]) -> list[LabResult]:
 
 
 def _total(d3: Fraction, twins: list[Fraction]) -> LabResult:
-    alone = replace(d3.result, form=LONE_D3)
+    alone = d3.result._replace(form=LONE_D3)
     twin = _twin(d3, twins)
     if twin is None or twin.result.kind is Kind.EMPTY or d3.result.kind is Kind.EMPTY:
         return alone
     if twin.result.kind is Kind.BLOCKED:
-        return replace(alone, notes=(*alone.notes, UNREADABLE_D2))
+        return alone._replace(notes=(*alone.notes, UNREADABLE_D2))
     if d3.result.interval is None or twin.result.interval is None:
-        return replace(alone, form="sum", rank=RANK_SUM)
+        return alone._replace(form="sum", recency=alone.recency._replace(code=RANK_SUM))
     return _sum(d3.result, twin.result)
 
 
@@ -52,7 +52,7 @@ def _twin(d3: Fraction, twins: list[Fraction]) -> Fraction | None:
     same_specimen = [t for t in twins if d3.specimen is not None and t.specimen == d3.specimen]
     same_time = [
         t for t in twins
-        if d3.result.day is not None and (t.result.day, t.result.instant) == (d3.result.day, d3.result.instant)
+        if d3.result.day is not None and t.result.recency[:2] == d3.result.recency[:2]
     ]  # fmt: skip
     order = (Kind.USABLE, Kind.BLOCKED, Kind.EMPTY)
     candidates = same_specimen or same_time
@@ -61,7 +61,7 @@ def _twin(d3: Fraction, twins: list[Fraction]) -> Fraction | None:
         key=lambda t: (
             order.index(t.result.kind),
             t.result.family != d3.result.family,
-            t.result.status_rank,
+            t.result.recency.status,
             t.result.code,
             t.result.shown,
         ),
@@ -81,14 +81,13 @@ def _sum(d3: LabResult, d2: LabResult) -> LabResult:
         total = first.plus(second)
     notes = ["sum"] + (["below-detection"] if any(limits) else [])
     unit = "ng/mL" if d3.family == "mass" else "nmol/L"
-    return replace(
-        d3,
+    return d3._replace(
         form="sum",
-        rank=RANK_SUM,
+        recency=d3.recency._replace(code=RANK_SUM, status=max(d3.recency.status, d2.recency.status)),
         interval=total,
-        shown=spelled(total),
+        reported=None,
+        text=spelled(total),
         unit=unit,
-        status_rank=max(d3.status_rank, d2.status_rank),
         notes=(*d3.notes, *(note for note in d2.notes if note not in d3.notes), *notes),
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,31 +10,20 @@ from cds_service.clinical.days import add_days, add_months
 from cds_service.clinical.facts import Medication
 from cds_service.fhir.dates import latest_day
 from cds_service.fhir.dosage import count, days_of
+from cds_service.fhir.drugs import MINERALS, NUTRITIONAL, Drug
 from cds_service.fhir.views import Concept
 from cds_service.fhir.views import Medication as MedicationView
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import date
 
     from cds_service.fhir.bundle import Page
-    from cds_service.fhir.terminology import DrugMatch, Terminology
-    from cds_service.fhir.views import Coding, MedicationRequest, Quantity, Repeat
+    from cds_service.fhir.drugs import DrugMatch
+    from cds_service.fhir.terminology import Terminology
+    from cds_service.fhir.views import MedicationRequest, Quantity, Repeat
 
 READ = frozenset({"active", "completed", "stopped", "draft"})
-NUTRITIONAL, MAGNESIUM, CALCIUM = "nutritional-vitd", "mg-products", "calcium-salts"
-MINERALS = frozenset({MAGNESIUM, CALCIUM})
-COMPATIBLE = MINERALS | {NUTRITIONAL, "active-vitd"}
-"""An order in any other set is not a magnesium or calcium product: esomeprazole magnesium is a PPI (section 7)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Drug:
-    """What is ordered: codings, and every text that names it, lower case."""
-
-    codings: tuple[Coding, ...]
-    text: str
-    known: bool
 
 
 def read_medications(page: Page[MedicationRequest], terms: Terminology) -> tuple[Medication, ...]:
@@ -70,12 +58,10 @@ def _read(
     if status not in READ or request.intent == "option" or request.doNotPerform:
         return None
     drug = _drug(request, included)
-    if not drug.known:
+    if not drug.codes and not drug.text:
         return Medication("", frozenset(), frozenset(), status, unresolved=True)
-    if terms.local_route.search(drug.text) or _local_route(request, terms):
-        return None
-    matches = classify(drug, terms)
-    if not matches:
+    matches = terms.drugs.classify(drug)
+    if not matches or _local_route(request, terms):
         return None
     sets = frozenset(match.set for match in matches)
     start, bounds_end, supply_end = _span(request)
@@ -111,11 +97,11 @@ def _drug(request: MedicationRequest, included: dict[str, Concept]) -> Drug:
             concepts.append(target)
         elif reference.display:
             texts.append(reference.display)
-    codings = tuple(coding for concept in concepts for coding in concept.codings())
+    codings = [coding for concept in concepts for coding in concept.codings()]
     texts += [concept.text for concept in concepts if concept.text]
     texts += [coding.display for coding in codings if coding.display]
-    known = bool(texts) or any(coding.code for coding in codings)
-    return Drug(codings, " | ".join(texts).lower(), known)
+    codes = tuple((coding.system, coding.code) for coding in codings if coding.code)
+    return Drug(codes, " | ".join(dict.fromkeys(texts)).lower())
 
 
 def _resolve(reference: str | None, request: MedicationRequest, included: dict[str, Concept]) -> Concept | None:
@@ -128,38 +114,11 @@ def _resolve(reference: str | None, request: MedicationRequest, included: dict[s
     return included.get(tail)
 
 
-def classify(drug: Drug, terms: Terminology) -> list[DrugMatch]:
-    """The drug sets of *drug*, by RxNorm, ATC and whole words, after the exclusions of section 7."""
-    matches = terms.drug_codes(drug.codings) + terms.drug_names(drug.text)
-    if not matches:
-        return []
-    if terms.no_magnesium.search(drug.text):
-        matches = [match for match in matches if match.set != MAGNESIUM or not match.by_name]
-    if terms.no_calcium.search(drug.text):
-        matches = [match for match in matches if match.set != CALCIUM or not match.by_name]
-    if any(match.set not in COMPATIBLE for match in matches):
-        matches = [match for match in matches if match.set not in MINERALS]
-    return _one_form(matches)
-
-
-def _one_form(matches: list[DrugMatch]) -> list[DrugMatch]:
-    """A named form of vitamin D stands before the broad one: the text "vitamin d2" also names "vitamin d".
-
-    An active form is not nutritional vitamin D, though its ATC group is the same.
-    """
-    sets = {match.set for match in matches}
-    if "active-vitd" in sets and not any(match.set == NUTRITIONAL and match.group in ("d2", "d3") for match in matches):
-        matches = [match for match in matches if match.set != NUTRITIONAL]
-    if any(match.set == NUTRITIONAL and match.group in ("d2", "d3", "calcifediol") for match in matches):
-        matches = [match for match in matches if match.set != NUTRITIONAL or match.group != "any"]
-    return matches
-
-
-def _is_calcifediol(matches: list[DrugMatch]) -> bool:
+def _is_calcifediol(matches: Sequence[DrugMatch]) -> bool:
     return any(match.group == "calcifediol" for match in matches)
 
 
-def _name(matches: list[DrugMatch]) -> str:
+def _name(matches: Sequence[DrugMatch]) -> str:
     """The name a card prints: a name found in the order's own text before one that belongs to a code."""
     vitamin_d = [match for match in matches if match.set in (NUTRITIONAL, "active-vitd")]
     listed = vitamin_d or [match for match in matches if match.set not in MINERALS] or matches
@@ -173,7 +132,7 @@ def _local_route(request: MedicationRequest, terms: Terminology) -> bool:
         if dosage.route is None:
             continue
         words = [dosage.route.text, *(coding.display for coding in dosage.route.codings())]
-        if any(word and terms.local_route.search(word.lower()) for word in words):
+        if any(word and terms.drugs.is_local(word.lower()) for word in words):
             return True
     return False
 

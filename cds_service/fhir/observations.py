@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from cds_service.clinical.facts import LabResult, PendingTest, PregnancyAnswer
+from cds_service.clinical.facts import LabResult, PendingTest, PregnancyAnswer, Recency
 from cds_service.fhir.dates import earliest_day, seconds
 from cds_service.fhir.fractions import Fraction, combine
-from cds_service.fhir.terminology import LOINC, MAGNESIUM, VITAMIN_D
+from cds_service.fhir.terminology import MAGNESIUM, VITAMIN_D
 from cds_service.fhir.units import PROPERTY
 from cds_service.fhir.values import Value, read_value, reference_range
+from cds_service.fhir.valuesets import LOINC
 from cds_service.fhir.views import Component, Observation
 
 if TYPE_CHECKING:
@@ -22,9 +23,12 @@ if TYPE_CHECKING:
 
     from cds_service.fhir.bundle import Page
     from cds_service.fhir.terminology import LabCode, Terminology
-    from cds_service.fhir.views import Coding
+    from cds_service.fhir.units import Reading
+    from cds_service.fhir.views import Concept
 
 STATUS_RANK = {"corrected": 0, "amended": 1, "appended": 1, "final": 2}
+USES_RANGE = frozenset({MAGNESIUM, "calcium", "pth"})
+"""Analytes whose own reference range any rule reads (sections 2, 4.3, 6)."""
 PENDING = frozenset({"preliminary", "registered"})
 HAEMOLYSED = re.compile(r"h[a]?emoly", re.IGNORECASE)
 DENIED = re.compile(r"\b(?:no|not|non|without|absent|negative)\b[^.;]{0,30}h[a]?emoly", re.IGNORECASE)
@@ -45,9 +49,8 @@ class Measurements:
         return tuple(self.results.get(analyte, ()))
 
 
-@dataclass(frozen=True, slots=True)
-class When:
-    """The effective date of an Observation: as written, the day, seconds to order results of one day."""
+class When(NamedTuple):
+    """The effective date of an Observation: the day, and seconds to order results of one day."""
 
     day: date | None
     instant: float
@@ -83,11 +86,12 @@ class _Reader:
                 self.found.pending.append(PendingTest(self.terms.orders.get(code.code, code.code), when.day))
 
     def _read_final(self, observation: Observation, spoiled: frozenset[str]) -> None:
-        codings = list(observation.code.codings()) if observation.code is not None else []
+        concept = observation.code
         when = effective(observation)
-        code = self.terms.measures(codings)
+        code = None if concept is None else self.terms.measures(concept.codings())
         if code is None:
-            self._read_other(observation, codings, when)
+            if concept is not None:
+                self._read_other(observation, concept, when)
         elif not observation.component or has_value(observation):
             value = read_value(observation, code.analyte, spoiled)
             self._add(code, value, observation, observation, when)
@@ -98,9 +102,9 @@ class _Reader:
         for contained in observation.contained or ():
             self._read_contained(contained, observation)
 
-    def _read_other(self, observation: Observation, codings: list[Coding], when: When) -> None:
+    def _read_other(self, observation: Observation, concept: Concept, when: When) -> None:
         """1,25(OH)2D, which is only mentioned, and pregnancy status."""
-        codes = {coding.code for coding in codings if coding.system == LOINC}
+        codes = {coding.code for coding in concept.codings() if coding.system == LOINC}
         if codes & self.terms.calcitriol:
             self.found.calcitriol = True
         if not codes & self.terms.pregnancy_question or when.day is None:
@@ -134,30 +138,31 @@ class _Reader:
     def _add(
         self, code: LabCode, value: Value, observation: Observation, source: Observation | Component, when: When
     ) -> None:
+        reading = value.reading
         low, high = (None, None)
-        if value.reading is not None:
-            low, high = reference_range(source.referenceRange, value.reading, code.analyte)
+        if reading is not None and code.analyte in USES_RANGE and source.referenceRange:
+            low, high = reference_range(source.referenceRange, reading, code.analyte)
+        ordinal = when.day.toordinal() if when.day is not None else 0
         result = LabResult(
-            code=code.code,
-            form=code.form,
-            day=when.day,
-            instant=when.instant,
-            rank=code.rank,
-            status_rank=STATUS_RANK.get(observation.status or "", 2),
-            kind=value.kind,
-            interval=value.interval,
-            family=value.family,
-            shown=value.shown,
-            unit=value.unit,
-            step=value.step,
-            reference_low=low,
-            reference_high=high,
-            haemolysed=code.analyte == MAGNESIUM and is_haemolysed(observation),
-            problem=value.problem,
-            notes=_notes(code, value),
+            code.code,
+            code.form,
+            when.day,
+            Recency(-ordinal, -when.instant, code.rank, STATUS_RANK.get(observation.status or "", 2)),
+            value.kind,
+            value.interval,
+            "mass" if reading is None else reading.family,
+            value.unit,
+            value.reported,
+            value.comparator,
+            value.text,
+            low,
+            high,
+            code.analyte == MAGNESIUM and is_haemolysed(observation),
+            value.problem,
+            _notes(code, reading),
         )
         if code.form == "d3" and self.d3_is_total:
-            result = replace(result, form="total", rank=0)
+            result = result._replace(form="total", recency=result.recency._replace(code=0))
         elif code.form in ("d2", "d3"):
             specimen = observation.specimen.reference if observation.specimen is not None else None
             key = f"#{id(observation)}" if isinstance(source, Component) else specimen
@@ -181,32 +186,28 @@ def has_value(observation: Observation) -> bool:
 
 def effective(observation: Observation) -> When:
     """effectiveDateTime, else effectivePeriod.end, else effectiveInstant, else issued (section 5)."""
-    period = observation.effectivePeriod
-    text = (
-        observation.effectiveDateTime
-        or (period.end if period is not None else None)
-        or observation.effectiveInstant
-        or observation.issued
-    )
+    text = observation.effectiveDateTime
+    if not text:
+        period = observation.effectivePeriod
+        text = (period.end if period is not None else None) or observation.effectiveInstant or observation.issued
     day = earliest_day(text)
-    return When(day, 0.0 if day is None or text is None else seconds(text, day))
+    return When(None, 0.0) if day is None or text is None else When(day, seconds(text, day))
 
 
-def _notes(code: LabCode, value: Value) -> tuple[str, ...]:
-    if value.reading is None or code.analyte not in (VITAMIN_D, MAGNESIUM):
+def _notes(code: LabCode, reading: Reading | None) -> tuple[str, ...]:
+    if reading is None or code.analyte not in (VITAMIN_D, MAGNESIUM):
         return ()
-    notes = []
-    if code.loinc_property in ("MCnc", "SCnc") and PROPERTY[value.family] != code.loinc_property:
-        notes.append("unit-property")
-    if value.reading.scaled:
-        notes.append("scaled")
-    if code.form == "blood":
-        notes.append("blood")
-    return tuple(notes)
+    differs = code.loinc_property in ("MCnc", "SCnc") and PROPERTY[reading.family] != code.loinc_property
+    if not differs and not reading.scaled and code.form != "blood":
+        return ()
+    found = (("unit-property", differs), ("scaled", reading.scaled), ("blood", code.form == "blood"))
+    return tuple(note for note, holds in found if holds)
 
 
 def is_haemolysed(observation: Observation) -> bool:
     """Whether a note says that the sample was haemolysed (section 4.4); "no haemolysis" does not."""
+    if not (observation.note or observation.comment or observation.comments):
+        return False
     texts = [note.text for note in observation.note or ()]
     texts += [observation.comment, observation.comments]
     return any(text is not None and HAEMOLYSED.search(text) and not DENIED.search(text) for text in texts)

@@ -13,8 +13,8 @@ from fhir.resources.R4B.servicerequest import ServiceRequest
 from pydantic import ValidationError
 
 from cds_service.errors import GuidanceError
-from cds_service.fhir.terminology import ATC, LOINC, RXNORM
 from cds_service.fhir.units import UCUM
+from cds_service.fhir.valuesets import ATC, LOINC, RXNORM
 
 if TYPE_CHECKING:
     from datetime import date

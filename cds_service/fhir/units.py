@@ -127,5 +127,5 @@ def _common(analyte: str, reading: Reading) -> Decimal:
 
 def convert(value: Decimal, reading: Reading, analyte: str) -> Decimal:
     """*value* in the unit its analyte is compared in; magnesium in mg/dL is divided by 2.4305 exactly once."""
-    scaled = value * reading.factor
+    scaled = value if reading.factor == 1 else value * reading.factor
     return scaled / _MG_PER_MMOL if analyte == "magnesium" and reading.family == "mass" else scaled

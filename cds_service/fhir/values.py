@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from cds_service.clinical.facts import Family, Kind
+from cds_service.clinical.facts import Kind
 from cds_service.clinical.interval import Interval
 from cds_service.clinical.numbers import plain
 from cds_service.fhir.units import CALCITRIOL_UNITS, READINGS, UCUM, Reading, convert, disagree, normal_spelling
@@ -21,27 +20,26 @@ FLAGGED = re.compile(r"(.*?)\s*[HL]{1,2}\*?")
 DIGIT = re.compile(r"\d")
 LONGEST_TEXT = 100
 LONGEST_SHOWN = 24
-LARGEST_EXPONENT, SMALLEST_EXPONENT = 9, -12
+LARGEST = Decimal(10_000_000_000)
 COMPARATORS = frozenset({"<", "<=", ">", ">="})
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(NamedTuple):
     """A value that was read: see `LabResult` for the fields."""
 
     kind: Kind
     problem: str = ""
     interval: Interval | None = None
-    family: Family = "mass"
-    shown: str = ""
-    unit: str = ""
-    step: Decimal | None = None
     reading: Reading | None = None
+    unit: str = ""
+    reported: Decimal | None = None
+    comparator: str = ""
+    text: str = ""
 
 
-def _blocked(problem: str, shown: str = "", unit: str = "") -> Value:
+def _blocked(problem: str, text: str = "", unit: str = "") -> Value:
     """An untrusted value; what it says is kept to be shown, cut short, since it is the record's own text."""
-    return Value(Kind.BLOCKED, problem, shown=shown[:LONGEST_SHOWN], unit=unit[:LONGEST_SHOWN])
+    return Value(Kind.BLOCKED, problem, unit=unit[:LONGEST_SHOWN], text=text[:LONGEST_SHOWN])
 
 
 EMPTY = Value(Kind.EMPTY, "empty")
@@ -49,7 +47,7 @@ EMPTY = Value(Kind.EMPTY, "empty")
 
 def read_value(source: Observation | Component, analyte: str, spoiled: frozenset[str] = frozenset()) -> Value:
     """The value of *source*, an Observation or a component that measures *analyte*."""
-    if any(name.startswith("value") for name in spoiled):
+    if spoiled and any(name.startswith("value") for name in spoiled):
         return _blocked("unreadable")
     if source.dataAbsentReason is not None:
         return EMPTY
@@ -114,7 +112,7 @@ def _of_range(value: Range, analyte: str) -> Value:
         None if low is None else convert(low, reading, analyte),
         None if high is None else convert(high, reading, analyte),
     )
-    return Value(Kind.USABLE, "", interval, reading.family, shown, unit, None, reading)
+    return Value(Kind.USABLE, "", interval, reading, unit, text=shown)
 
 
 def _measured(comparator: str | None, number: Decimal, unit: str, analyte: str) -> Value:
@@ -122,10 +120,7 @@ def _measured(comparator: str | None, number: Decimal, unit: str, analyte: str) 
         return _blocked("unreadable")
     reading = READINGS[analyte][unit]
     value = convert(number, reading, analyte)
-    shown = (comparator or "") + plain(number)
-    exponent = number.as_tuple().exponent
-    step = convert(Decimal(1).scaleb(exponent if isinstance(exponent, int) else 0), reading, analyte)
-    return Value(Kind.USABLE, "", _interval(comparator, value), reading.family, shown, unit, step, reading)
+    return Value(Kind.USABLE, "", _interval(comparator, value), reading, unit, number, comparator or "")
 
 
 def _interval(comparator: str | None, value: Decimal) -> Interval:
@@ -139,9 +134,7 @@ def _interval(comparator: str | None, value: Decimal) -> Interval:
 
 def _sensible(number: Decimal) -> bool:
     """A measurement is finite, not negative and of a size a laboratory could print."""
-    if not number.is_finite() or number < 0:
-        return False
-    return number == 0 or SMALLEST_EXPONENT <= number.adjusted() <= LARGEST_EXPONENT
+    return number.is_finite() and 0 <= number < LARGEST
 
 
 @lru_cache(maxsize=512)

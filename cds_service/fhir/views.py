@@ -7,14 +7,8 @@ which one of these elements has an impossible type is decoded again element by e
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-T = TypeVar("T")
 
 
 class View(msgspec.Struct, gc=False):
@@ -35,9 +29,12 @@ class Concept(View):
     coding: list[Coding | None] | None = None
     text: str | None = None
 
-    def codings(self) -> Iterator[Coding]:
+    def codings(self) -> list[Coding]:
         """The codings that are there."""
-        return (coding for coding in self.coding or () if coding is not None)
+        found = self.coding
+        if not found:
+            return []
+        return [coding for coding in found if coding is not None]
 
 
 class Reference(View):

@@ -3,70 +3,84 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from itertools import count
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
 from cds_service.clinical import phrases
-from cds_service.clinical.card import DrugDraft, LabDraft, Text
-from cds_service.fhir.terminology import BASE
+from cds_service.clinical.card import DrugDraft, RecordText, Text
+from cds_service.fhir.valuesets import BASE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+    from datetime import date
 
     from cds_service.clinical.card import Card, Draft, Suggestion, Value
-    from cds_service.clinical.guidance_types import Guidance
+    from cds_service.clinical.guidance_types import CardEntry, Guidance
     from cds_service.fhir.orders import Json, Orders
 
 TOPIC_SYSTEM = f"{BASE}CodeSystem/card-topic"
 MARKDOWN = re.compile(r"[\\`*_\[\]|~]|<(?=[A-Za-z/!?])|&(?=#?\w+;)")
-"""What would be read as markdown or HTML in a value: escaped, since clients may render it (row 103)."""
+"""What would be read as markdown or HTML in text of the record: escaped, since clients may render it (row 103)."""
+REMEMBERED = 4096
+
+
+class Block(NamedTuple):
+    """A block of the detail: its text, its length in words, whether it is always shown."""
+
+    text: str
+    words: int
+    always: bool
 
 
 class CardWriter:
     """Writes the cards of one guidance; built once."""
 
     def __init__(self, guidance: Guidance, orders: Orders) -> None:
-        """Prepare what does not change from card to card: sources, links, word counts."""
+        """Prepare what does not change from card to card: source, links, blocks, labels of orders."""
         self._guidance = guidance
         self._orders = orders
         self._wording = guidance.wording
-        self._label = self._fill(phrases.SOURCE_LABEL(profile=guidance.profile_name))
+        label = self.fill(phrases.SOURCE_LABEL(profile=guidance.profile_name))
+        self._sources = {name: _source(label, entry) for name, entry in guidance.cards.items()}
         self._links = {name: self._links_of(entry.links) for name, entry in guidance.cards.items()}
         self._obesity_links = {name: self._links_of(entry.obesity_links) for name, entry in guidance.cards.items()}
-        self._footer = self._fill(phrases.FOOTER())
+        self._footer = self.fill(phrases.FOOTER())
+        self._room = guidance.limits.card.max_words - _words(self._footer)
+        # Drafts repeat from patient to patient; what is said of them holds no patient's data.
+        self._label = lru_cache(maxsize=REMEMBERED)(self._draft_label)
+        self._describe = lru_cache(maxsize=REMEMBERED)(self._description)
+        self._block = lru_cache(maxsize=REMEMBERED)(self._find_block)
 
     def write(self, cards: Iterable[Card], patient_id: str) -> Json:
         """The response: `cards` in the order given, each draft with a temporary id of its own."""
-        numbering = iter(range(1, 10_000))
+        numbering = count(1)
         return {"cards": [self._card(card, patient_id, numbering) for card in cards]}
 
-    def _card(self, card: Card, patient_id: str, numbering: Iterable[int]) -> Json:
-        entry = self._guidance.cards[card.id]
+    def _card(self, card: Card, patient_id: str, numbering: Iterator[int]) -> Json:
         written: Json = {
             "uuid": str(uuid4()),
             "summary": self.summary(card),
             "indicator": card.indicator,
             "detail": self.detail(card),
-            "source": {
-                "label": self._label,
-                "topic": {"system": TOPIC_SYSTEM, "code": entry.topic, "display": entry.display},
-            },
+            "source": self._sources[card.id],
         }
-        if card.suggestions:
-            several = len(card.suggestions) > 1
-            written["suggestions"] = [
-                self._suggestion(suggestion, patient_id, numbering, recommended=(place == 0) if several else None)
-                for place, suggestion in enumerate(card.suggestions)
-            ]
+        suggestions = [self._suggestion(suggestion, patient_id, numbering) for suggestion in card.suggestions]
+        if suggestions:
+            if len(suggestions) > 1:
+                for place, suggestion in enumerate(suggestions):
+                    suggestion["isRecommended"] = place == 0
+            written["suggestions"] = suggestions
             written["selectionBehavior"] = "at-most-one"
-        links = self._links[card.id] + (self._obesity_links[card.id] if card.obese else [])
+        links = self._links[card.id] + self._obesity_links[card.id] if card.obese else self._links[card.id]
         if links:
             written["links"] = links
         return written
 
     def summary(self, card: Card) -> str:
         """One plain sentence of at most 139 characters (row 100)."""
-        text = self._fill(card.summary)
+        text = self.fill(card.summary)
         most = self._guidance.limits.card.max_summary
         return text if len(text) <= most else f"{text[: most - 1]}…"
 
@@ -76,67 +90,73 @@ class CardWriter:
         At most 220 words. The footer, the blocks that are always shown and the sentences come first in the count; a
         sentence that would not fit, which takes more reasons than any patient met so far, is left out from the end.
         """
-        noted = [f"- {self._fill(text, escape=True)}" for text in card.also_noted]
+        noted = [f"- {self.fill(text)}" for text in card.also_noted]
         if noted:
-            noted.insert(0, self._fill(phrases.ALSO_NOTED()))
-        always = [block.key in self._guidance.always_blocks for block in card.blocks]
-        blocks = [self._fill(block, escape=True) for block in card.blocks]
-        room = self._guidance.limits.card.max_words - _words(self._footer) - sum(map(_words, noted))
-        room -= sum(_words(text) for text, keep in zip(blocks, always, strict=True) if keep)
-        says, room = _fitting((self._fill(text, escape=True) for text in card.says), room)
-        shown = _with_optional(blocks, always, room)
-        paragraphs = [" ".join(says), *shown, "\n".join(noted), self._footer]
-        return "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
+            noted.insert(0, self.fill(phrases.ALSO_NOTED()))
+        blocks = [self._block(name, card.target) for name in card.blocks]
+        room = self._room - sum([_words(line) for line in noted])
+        room -= sum([block.words for block in blocks if block.always])
+        says, room = _fitting([self.fill(text) for text in card.says], room)
+        paragraphs = [" ".join(says), *_with_optional(blocks, room)]
+        if noted:
+            paragraphs.append("\n".join(noted))
+        paragraphs.append(self._footer)
+        return "\n\n".join(paragraphs)
 
-    def _suggestion(
-        self, suggestion: Suggestion, patient_id: str, numbering: Iterable[int], *, recommended: bool | None
-    ) -> Json:
-        written: Json = {"label": self._suggestion_label(suggestion), "uuid": str(uuid4())}
-        if recommended is not None:
-            written["isRecommended"] = recommended
-        written["actions"] = [self._action(draft, patient_id, numbering) for draft in suggestion.drafts]
-        return written
+    def _find_block(self, name: str, target: str) -> Block:
+        values = {"B-TARGET": {"target": target}, "B-MAINT": {"maint": self._guidance.profile.maintenance}}
+        block = phrases.BLOCKS[name](**values.get(name, {}))
+        text = self.fill(block)
+        return Block(text, _words(text), block.key in self._guidance.always_blocks)
 
-    def _action(self, draft: Draft, patient_id: str, numbering: Iterable[int]) -> Json:
-        draft_id = f"draft-{next(iter(numbering))}"
-        reason = self._fill(draft.because)
+    def _suggestion(self, suggestion: Suggestion, patient_id: str, numbering: Iterator[int]) -> Json:
+        return {
+            "label": self._suggestion_label(suggestion),
+            "uuid": str(uuid4()),
+            "actions": [self._action(draft, patient_id, f"draft-{next(numbering)}") for draft in suggestion.drafts],
+        }
+
+    def _action(self, draft: Draft, patient_id: str, draft_id: str) -> Json:
+        reason = self.fill(draft.because)
         if isinstance(draft, DrugDraft):
-            added = tuple(self._fill(text) for text in draft.added)
+            added = tuple([self.fill(text) for text in draft.added])
             resource = self._orders.medication_request(draft.order, patient_id, draft_id, reason, added)
             description = self._guidance.drugs[draft.order].description
         else:
-            resource = self._orders.service_request(
-                draft.code, patient_id, draft_id, reason, on=draft.on, urgent=draft.urgent
-            )
-            description = self._lab_description(draft)
+            code, on, urgent = draft.code, draft.on, draft.urgent
+            resource = self._orders.service_request(code, patient_id, draft_id, reason, on=on, urgent=urgent)
+            description = self._describe(code, on, urgent)
         return {"type": "create", "description": description, "resource": resource}
 
-    def _lab_description(self, draft: LabDraft) -> str:
-        name = self._guidance.labs[draft.code].name
-        if draft.urgent:
-            return self._fill(phrases.LAB_DESCRIPTION_URGENT(lab=name))
-        if draft.on is not None:
-            return self._fill(phrases.LAB_DESCRIPTION_ON(lab=name, date=str(draft.on)))
-        return self._fill(phrases.LAB_DESCRIPTION(lab=name))
+    def _description(self, code: str, on: date | None, urgent: bool) -> str:  # noqa: FBT001 - as the draft has it
+        name = self._guidance.labs[code].name
+        if urgent:
+            return self.fill(phrases.LAB_DESCRIPTION_URGENT(lab=name))
+        if on is not None:
+            return self.fill(phrases.LAB_DESCRIPTION_ON(lab=name, date=str(on)))
+        return self.fill(phrases.LAB_DESCRIPTION(lab=name))
 
     def _suggestion_label(self, suggestion: Suggestion) -> str:
         """Derived from the drafts that are left, so that it never promises an order that was withdrawn."""
-        labs = ", ".join(self._lab_label(lab) for lab in suggestion.labs)
         drug = suggestion.drug
-        if drug is not None:
-            label = self._guidance.drugs[drug.order].label
-            label = self._fill(phrases.LABEL_AND_LABS(order=label, labs=labs)) if labs else label
-        elif all(lab.urgent for lab in suggestion.labs):
-            label = self._fill(phrases.LABEL_LABS_URGENT(labs=labs))
-        else:
-            label = self._fill(phrases.LABEL_LABS(labs=labs))
+        labs = tuple([(lab.code, lab.on, lab.urgent) for lab in suggestion.labs])
+        label = self._label(None if drug is None else drug.order, labs)
         if suggestion.note is None:
             return label
-        return self._fill(phrases.LABEL_WITH_NOTE(label=label, note=suggestion.note))
+        return self.fill(phrases.LABEL_WITH_NOTE(label=label, note=suggestion.note))
 
-    def _lab_label(self, lab: LabDraft) -> str:
-        name = self._guidance.labs[lab.code].analyte
-        return name if lab.on is None else self._fill(phrases.LABEL_LAB_ON(lab=name, date=str(lab.on)))
+    def _draft_label(self, order: str | None, labs: tuple[tuple[str, date | None, bool], ...]) -> str:
+        names = ", ".join(self._lab_label(code, on) for code, on, _ in labs)
+        if order is not None:
+            label = self._guidance.drugs[order].label
+            return self.fill(phrases.LABEL_AND_LABS(order=label, labs=names)) if names else label
+        if all(urgent for _, _, urgent in labs):
+            return self.fill(phrases.LABEL_LABS_URGENT(labs=names))
+        return self.fill(phrases.LABEL_LABS(labs=names))
+
+    def _lab_label(self, code: str, on: date | None) -> str:
+        name = self._guidance.labs[code].analyte
+        return name if on is None else self.fill(phrases.LABEL_LAB_ON(lab=name, date=str(on)))
 
     def _links_of(self, keys: Iterable[str]) -> list[Json]:
         """Links to verified sources only: one that is still to be checked is left out (section 14)."""
@@ -147,46 +167,55 @@ class CardWriter:
             if evidence[key].verified
         ]
 
-    def _fill(self, text: Text, *, escape: bool = False) -> str:
+    def fill(self, text: Text) -> str:
+        """The wording of *text* with its values; a sentence that begins with a value begins with a capital letter."""
         template = self._wording[text.key]
-        if not text.values:
+        values = text.values
+        if not values:
             return template
-        filled = template.format_map({name: self._value(value, escape=escape) for name, value in text.values.items()})
-        return filled[:1].upper() + filled[1:] if template.startswith("{") else filled
+        for value in values.values():
+            if type(value) is not str:
+                values = {name: self._value(item) for name, item in values.items()}
+                break
+        filled = template.format_map(values)
+        return filled[:1].upper() + filled[1:] if template[0] == "{" else filled
 
-    def _value(self, value: Value, *, escape: bool) -> str:
+    def _value(self, value: Value) -> str:
         if isinstance(value, Text):
-            return self._fill(value, escape=escape)
+            return self.fill(value)
         if isinstance(value, tuple):
-            return "; ".join(self._fill(text, escape=escape) for text in value)
-        return MARKDOWN.sub(r"\\\g<0>", value) if escape else value
+            return "; ".join(self.fill(text) for text in value)
+        return MARKDOWN.sub(r"\\\g<0>", value) if isinstance(value, RecordText) else value
+
+
+def _source(label: str, entry: CardEntry) -> Json:
+    return {"label": label, "topic": {"system": TOPIC_SYSTEM, "code": entry.topic, "display": entry.display}}
 
 
 def _words(text: str) -> int:
-    return len(text.split())
+    """Words are parted by single spaces or line ends: the wording and `_fitting` see to it."""
+    return text.count(" ") + text.count("\n") + 1
 
 
-def _fitting(texts: Iterable[str], room: int) -> tuple[list[str], int]:
+def _fitting(texts: list[str], room: int) -> tuple[list[str], int]:
     """The *texts* that fit into *room* words, from the front; what room is left."""
-    kept = []
-    for text in texts:
-        if _words(text) > room:
-            break
-        room -= _words(text)
-        kept.append(text)
-    return kept, room
+    for place, text in enumerate(texts):
+        words = _words(text)
+        if words > room:
+            return texts[:place], room
+        room -= words
+    return texts, room
 
 
-def _with_optional(blocks: list[str], always: list[bool], room: int) -> list[str]:
+def _with_optional(blocks: list[Block], room: int) -> list[str]:
     """The blocks that are always shown and, in order, the others while they fit; one that does not ends them."""
     shown = []
     full = False
-    for text, keep in zip(blocks, always, strict=True):
-        if keep:
-            shown.append(text)
-        elif not full and _words(text) <= room:
-            room -= _words(text)
-            shown.append(text)
-        else:
-            full = True
+    for block in blocks:
+        if not block.always:
+            full = full or block.words > room
+            if full:
+                continue
+            room -= block.words
+        shown.append(block.text)
     return shown

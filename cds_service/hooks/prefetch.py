@@ -7,10 +7,9 @@ unknown. `complete` is the seam where missing keys will be fetched from the FHIR
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -39,8 +38,7 @@ class State(StrEnum):
     MISSING = "missing"
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """One prefetch key: its state, why it failed, and its raw JSON while it has one."""
 
     source: Source
@@ -95,7 +93,7 @@ def gather(service: Service, request: HookRequest, completer: Completer) -> tupl
             elif key.raw is not None:
                 pages[source] = _page(source, key.raw)
         except NotFhir as reason:
-            keys[source] = replace(key, state=State.FAILED, why=str(reason) or _expected(source))
+            keys[source] = key._replace(state=State.FAILED, why=str(reason) or _expected(source))
     _require(keys)
     check_patient(patient, request.patient_id)
     for source, page in pages.items():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cds_service.clinical.facts import Source
 from cds_service.errors import MalformedRequest, UnknownService
-from cds_service.fhir.terminology import LOINC
+from cds_service.fhir.valuesets import LOINC
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

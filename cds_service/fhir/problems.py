@@ -1,0 +1,97 @@
+"""Which condition sets a problem belongs to, from its codes or, where it has none, its text (section 8)."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from cds_service.fhir.valuesets import ICD10CM, SNOMED, whole_words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cds_service.clinical.guidance_types import Names
+    from cds_service.fhir.valuesets import ValueSet
+    from cds_service.fhir.views import Coding
+
+ICD10 = frozenset({ICD10CM, "http://hl7.org/fhir/sid/icd-10", "urn:oid:2.16.840.1.113883.6.90"})
+"""ICD-10-CM, and the ICD-10 it extends: the categories that are read mean the same in both."""
+CONDITION_SETS = (
+    "ckd", "dialysis", "transplant", "aki", "obesity", "vitd-deficiency", "malabsorption", "osteoporosis",
+    "hypoparathyroidism", "hypocalcaemia", "hypercalcaemia", "granulomatous", "tuberculosis", "williams",
+    "hypervitaminosis-d", "primary-hyperparathyroidism", "lymphoma", "vitd-soft-hold", "stone-history",
+    "active-vitd-indication", "myasthenia", "heart-block", "pacemaker", "pregnancy", "lactation", "liver",
+)  # fmt: skip
+SNOMED_SET = "snomed"
+"""SNOMED CT codes stand in this one file, which a site may remove (section 23)."""
+SHORTEST_CODE, LONGEST_CODE = 3, 7
+
+
+class ConditionMatch(NamedTuple):
+    """A condition value set a code or phrase belongs to, and its sub-group."""
+
+    concept: str
+    group: str
+
+
+class ProblemTerms:
+    """The lookups of section 8: ICD-10-CM by its longest prefix, SNOMED CT exactly, whole phrases of text."""
+
+    def __init__(self, sets: dict[str, ValueSet], names: Names) -> None:
+        """Build the lookups from value sets and names."""
+        self._icd: dict[str, tuple[ConditionMatch, ...]] = {}
+        self._snomed: dict[str, tuple[ConditionMatch, ...]] = {}
+        self._phrases: dict[str, tuple[ConditionMatch, ...]] = {}
+        excluded: set[tuple[str, str]] = set()
+        for set_id in CONDITION_SETS:
+            excluded |= {(set_id, code) for code in sets[set_id].excluded}
+            for concept in sets[set_id].concepts:
+                if concept.system == ICD10CM:
+                    _add(self._icd, concept.code.replace(".", ""), ConditionMatch(set_id, concept.group))
+        for concept in sets[SNOMED_SET].concepts if SNOMED_SET in sets else ():
+            _add(self._snomed, concept.code, ConditionMatch(concept.concept, concept.group))
+        for named in names.condition:
+            for phrase in named.phrases:
+                _add(self._phrases, phrase, ConditionMatch(named.concept, named.group))
+        self._excluded = frozenset(excluded)
+        self._pattern = whole_words(self._phrases)
+        self._refused = tuple(f" {word}" if word.endswith(" ") else word for word in names.condition_text.refuse)
+        self._of_icd = lru_cache(maxsize=4096)(self._find_icd)
+
+    def by_code(self, codings: Iterable[Coding]) -> tuple[list[ConditionMatch], bool]:
+        """The condition sets of the codes, and whether any ICD-10 or SNOMED CT code was there at all."""
+        found: list[ConditionMatch] = []
+        coded = False
+        for coding in codings:
+            if coding.code is None:
+                continue
+            if coding.system == SNOMED:
+                coded = True
+                found += self._snomed.get(coding.code, ())
+            elif coding.system in ICD10:
+                coded = True
+                found += self._of_icd(coding.code)
+        return found, coded
+
+    def _find_icd(self, code: str) -> tuple[ConditionMatch, ...]:
+        """The longest prefix counts, once per condition set: N18.31 is stage 3 and not also a bare N18."""
+        plain = code.replace(".", "").upper()
+        prefixes = [plain[:n] for n in range(min(len(plain), LONGEST_CODE), SHORTEST_CODE - 1, -1)]
+        found: dict[str, list[ConditionMatch]] = {}
+        for prefix in prefixes:
+            fresh = [match for match in self._icd.get(prefix, ()) if match.concept not in found]
+            for match in fresh:
+                if not any((match.concept, each) in self._excluded for each in prefixes):
+                    found.setdefault(match.concept, []).append(match)
+        return tuple(match for matches in found.values() for match in matches)
+
+    def by_text(self, text: str) -> list[ConditionMatch]:
+        """The condition sets a text names by a whole phrase; refused where it speaks of history, family or risk."""
+        folded = f" {' '.join(text.lower().split())} "
+        if any(word in folded for word in self._refused):
+            return []
+        return [match for found in self._pattern.findall(folded) for match in self._phrases[found]]
+
+
+def _add(table: dict[str, tuple[ConditionMatch, ...]], key: str, match: ConditionMatch) -> None:
+    table[key] = (*table.get(key, ()), match)
