@@ -41,7 +41,6 @@ class _Link(View):
 
 
 class _Entry(View, Generic[R]):
-    fullUrl: str | None = None  # noqa: N815 - FHIR's name
     resource: R | None = None
     search: _Search | None = None
 

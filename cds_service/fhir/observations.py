@@ -15,7 +15,7 @@ from cds_service.fhir.terminology import MAGNESIUM, VITAMIN_D
 from cds_service.fhir.units import PROPERTY
 from cds_service.fhir.values import Value, read_value, reference_range
 from cds_service.fhir.valuesets import LOINC
-from cds_service.fhir.views import Component, Observation
+from cds_service.fhir.views import NOTHING, Component, Observation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cds_service.fhir.bundle import Page
     from cds_service.fhir.terminology import LabCode, Terminology
     from cds_service.fhir.units import Reading
-    from cds_service.fhir.views import Concept
+    from cds_service.fhir.views import LabConcept
 
 STATUS_RANK = {"corrected": 0, "amended": 1, "appended": 1, "final": 2}
 USES_RANGE = frozenset({MAGNESIUM, "calcium", "pth"})
@@ -102,7 +102,7 @@ class _Reader:
         for contained in observation.contained or ():
             self._read_contained(contained, observation)
 
-    def _read_other(self, observation: Observation, concept: Concept, when: When) -> None:
+    def _read_other(self, observation: Observation, concept: LabConcept, when: When) -> None:
         """1,25(OH)2D, which is only mentioned, and pregnancy status."""
         codes = {coding.code for coding in concept.codings() if coding.system == LOINC}
         if codes & self.terms.calcitriol:
@@ -140,7 +140,7 @@ class _Reader:
     ) -> None:
         reading = value.reading
         low, high = (None, None)
-        if reading is not None and code.analyte in USES_RANGE and source.referenceRange:
+        if reading is not None and code.analyte in USES_RANGE and source.referenceRange is not NOTHING:
             low, high = reference_range(source.referenceRange, reading, code.analyte)
         ordinal = when.day.toordinal() if when.day is not None else 0
         result = LabResult(

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
         MedicationRequest,
         Observation,
         Patient,
-        Reference,
         Resource,
         ServiceRequest,
+        Subject,
     )
 
 LAB_ORDER_STATUS = frozenset({"active", "draft"})
@@ -117,12 +117,12 @@ def check_subjects(key: str, page: Page[Observation] | Page[Condition], patient_
             raise WrongPatient(message)
 
 
-def _subject(resource: Resource) -> Reference | None:
-    found: Reference | None = getattr(resource, "subject", None) or getattr(resource, "patient", None)
+def _subject(resource: Resource) -> Subject | None:
+    found: Subject | None = getattr(resource, "subject", None) or getattr(resource, "patient", None)
     return found
 
 
-def _belongs(subject: Reference | None, patient_id: str) -> bool:
+def _belongs(subject: Subject | None, patient_id: str) -> bool:
     if subject is None or subject.reference is None:
         return True
     reference = subject.reference

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from cds_service.clinical.guidance_types import Names
     from cds_service.fhir.valuesets import Concept, ValueSet
-    from cds_service.fhir.views import Coding
+    from cds_service.fhir.views import LabCoding
 
 VITAMIN_D, MAGNESIUM = "vitamin-d", "magnesium"
 FORM_RANK = {"total": 0, "ambiguous": 1, "sum": 2, "d3-alone": 3}
@@ -66,7 +66,7 @@ class Terminology:
         self.drugs = DrugTerms(sets, names)
         self.problems = ProblemTerms(sets, names)
 
-    def measures(self, codings: Iterable[Coding]) -> LabCode | None:
+    def measures(self, codings: Iterable[LabCoding]) -> LabCode | None:
         """The accepted code that decides what an Observation measures; a deny list of its analyte wins (section 3)."""
         codes = [c.code for c in codings if c.system == LOINC and c.code is not None]
         if len(codes) == 1:
@@ -79,7 +79,7 @@ class Terminology:
         ]
         return min(accepted, key=lambda found: (found.specificity, found.rank), default=None)
 
-    def analyte_of_order(self, codings: Iterable[Coding]) -> str | None:
+    def analyte_of_order(self, codings: Iterable[LabCoding]) -> str | None:
         """The analyte an order is for: its value set, else the code itself (section 17)."""
         codes = [c.code for c in codings if c.code is not None and c.system == LOINC]
         return next((self.orders.get(code, code) for code in codes), None)

@@ -7,13 +7,16 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from cds_service.clinical.facts import Kind
 from cds_service.clinical.interval import Interval
 from cds_service.clinical.numbers import plain
 from cds_service.fhir.units import CALCITRIOL_UNITS, READINGS, UCUM, Reading, convert, disagree, normal_spelling
+from cds_service.fhir.views import ReferenceRange
 
 if TYPE_CHECKING:
-    from cds_service.fhir.views import Component, Observation, Quantity, Range, ReferenceRange
+    from cds_service.fhir.views import Component, Observation, Quantity, Range
 
 TEXT = re.compile(r"\s*([<>]=?)?\s*(\d+(?:[.,]\d+)?)\s*(.*?)\s*")
 FLAGGED = re.compile(r"(.*?)\s*[HL]{1,2}\*?")
@@ -21,6 +24,7 @@ DIGIT = re.compile(r"\d")
 LONGEST_TEXT = 100
 LONGEST_SHOWN = 24
 LARGEST = Decimal(10_000_000_000)
+_RANGES = msgspec.json.Decoder(list[ReferenceRange])
 COMPARATORS = frozenset({"<", "<=", ">", ">="})
 
 
@@ -160,11 +164,16 @@ def _wrong_unit(unit: str, analyte: str) -> str:
     return "unit-of-1,25" if analyte == "vitamin-d" and unit in CALCITRIOL_UNITS else "unit-unknown"
 
 
-def reference_range(
-    ranges: list[ReferenceRange] | None, reading: Reading, analyte: str
-) -> tuple[Decimal | None, Decimal | None]:
-    """The own range, low and high, in the unit compared: the one of type "normal" or without a type (section 6.1)."""
-    for found in ranges or ():
+def reference_range(raw: msgspec.Raw, reading: Reading, analyte: str) -> tuple[Decimal | None, Decimal | None]:
+    """The own range, low and high, in the unit compared: the one of type "normal" or without a type (section 6.1).
+
+    It stays raw until here, since few analytes use it; one that cannot be read is none.
+    """
+    try:
+        ranges = _RANGES.decode(raw)
+    except msgspec.DecodeError:
+        return None, None
+    for found in ranges:
         kind = found.type or found.meaning
         if kind is not None and not any(coding.code == "normal" for coding in kind.codings()):
             continue

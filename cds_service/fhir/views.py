@@ -10,6 +10,9 @@ from decimal import Decimal
 
 import msgspec
 
+NOTHING = msgspec.Raw(b"null")
+"""Stands for an absent element that is kept raw until some rule needs it."""
+
 
 class View(msgspec.Struct, gc=False):
     """A view of one FHIR element."""
@@ -35,6 +38,32 @@ class Concept(View):
         if not found:
             return []
         return [coding for coding in found if coding is not None]
+
+
+class LabCoding(View):
+    """Coding of a laboratory code: its display is never matched (section 3), so it is not read."""
+
+    system: str | None = None
+    code: str | None = None
+
+
+class LabConcept(View):
+    """CodeableConcept of a laboratory code; its text is not read either."""
+
+    coding: list[LabCoding | None] | None = None
+
+    def codings(self) -> list[LabCoding]:
+        """The codings that are there."""
+        found = self.coding
+        if not found:
+            return []
+        return [coding for coding in found if coding is not None]
+
+
+class Subject(View):
+    """Reference to whom a resource is about."""
+
+    reference: str | None = None
 
 
 class Reference(View):
@@ -93,27 +122,26 @@ class ReferenceRange(View):
 class Component(View, kw_only=True):
     """Observation.component."""
 
-    code: Concept | None = None
+    code: LabConcept | None = None
     valueQuantity: Quantity | None = None  # noqa: N815 - FHIR's name
     valueString: str | None = None  # noqa: N815 - FHIR's name
     valueRange: Range | None = None  # noqa: N815 - FHIR's name
     dataAbsentReason: Concept | None = None  # noqa: N815 - FHIR's name
-    referenceRange: list[ReferenceRange] | None = None  # noqa: N815 - FHIR's name
+    referenceRange: msgspec.Raw = NOTHING  # noqa: N815 - FHIR's name
 
 
 class Resource(View):
     """What every resource has."""
 
     resourceType: str | None = None  # noqa: N815 - FHIR's name
-    id: str | None = None
 
 
 class Observation(Resource, kw_only=True):
     """Observation, with `comments` (DSTU2), `comment` (STU3) and `note` (R4)."""
 
     status: str | None = None
-    code: Concept | None = None
-    subject: Reference | None = None
+    code: LabConcept | None = None
+    subject: Subject | None = None
     effectiveDateTime: str | None = None  # noqa: N815 - FHIR's name
     effectivePeriod: Period | None = None  # noqa: N815 - FHIR's name
     effectiveInstant: str | None = None  # noqa: N815 - FHIR's name
@@ -126,10 +154,9 @@ class Observation(Resource, kw_only=True):
     note: list[Annotation] | None = None
     comment: str | None = None
     comments: str | None = None
-    specimen: Reference | None = None
-    referenceRange: list[ReferenceRange] | None = None  # noqa: N815 - FHIR's name
+    specimen: Subject | None = None
+    referenceRange: msgspec.Raw = NOTHING  # noqa: N815 - FHIR's name
     component: list[Component] | None = None
-    hasMember: list[Reference] | None = None  # noqa: N815 - FHIR's name
     contained: list[msgspec.Raw] | None = None
 
 
@@ -139,8 +166,8 @@ class Condition(Resource, kw_only=True):
     clinicalStatus: Concept | str | None = None  # noqa: N815 - FHIR's name
     verificationStatus: Concept | str | None = None  # noqa: N815 - FHIR's name
     code: Concept | None = None
-    subject: Reference | None = None
-    patient: Reference | None = None
+    subject: Subject | None = None
+    patient: Subject | None = None
     onsetDateTime: str | None = None  # noqa: N815 - FHIR's name
     onsetPeriod: Period | None = None  # noqa: N815 - FHIR's name
     recordedDate: str | None = None  # noqa: N815 - FHIR's name
@@ -213,6 +240,7 @@ class Dispense(View):
 class Medication(Resource, kw_only=True):
     """Medication, contained or included."""
 
+    id: str | None = None
     code: Concept | None = None
 
 
@@ -225,8 +253,8 @@ class MedicationRequest(Resource, kw_only=True):
     medicationCodeableConcept: Concept | None = None  # noqa: N815 - FHIR's name
     medicationReference: Reference | None = None  # noqa: N815 - FHIR's name
     medication: CodeableReference | None = None
-    subject: Reference | None = None
-    patient: Reference | None = None
+    subject: Subject | None = None
+    patient: Subject | None = None
     authoredOn: str | None = None  # noqa: N815 - FHIR's name
     dateWritten: str | None = None  # noqa: N815 - FHIR's name
     dosageInstruction: list[Dosage] | None = None  # noqa: N815 - FHIR's name
@@ -240,8 +268,8 @@ class ServiceRequest(Resource, kw_only=True):
     status: str | None = None
     intent: str | None = None
     doNotPerform: bool | None = None  # noqa: N815 - FHIR's name
-    code: Concept | None = None
-    subject: Reference | None = None
+    code: LabConcept | None = None
+    subject: Subject | None = None
     occurrenceDateTime: str | None = None  # noqa: N815 - FHIR's name
     occurrencePeriod: Period | None = None  # noqa: N815 - FHIR's name
     authoredOn: str | None = None  # noqa: N815 - FHIR's name
@@ -250,6 +278,7 @@ class ServiceRequest(Resource, kw_only=True):
 class Patient(Resource, kw_only=True):
     """Patient: nothing that names a person."""
 
+    id: str | None = None
     gender: str | None = None
     birthDate: str | None = None  # noqa: N815 - FHIR's name
     deceasedBoolean: bool | None = None  # noqa: N815 - FHIR's name
