@@ -33,7 +33,8 @@ class GuidanceError(StartupError):
 
     def __init__(self, file: str, key: str, value: object, expected: str) -> None:
         """Name the *file*, the *key* in it, the *value* found and what was *expected*."""
-        super().__init__(f"{file}: {key} = {value!r}: expected {expected}")
+        said = repr(value) if isinstance(value, str) else str(value)
+        super().__init__(f"{file}: {key} = {said}: expected {expected}")
         self.file = file
         self.key = key
         self.value = value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
@@ -53,12 +54,23 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
+    @field_validator("cors_origins")
+    @classmethod
+    def _patterns(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in value:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                message = f"{pattern!r} is neither an origin nor a regular expression: {error}"
+                raise ValueError(message) from error
+        return value
+
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
         try:
             ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError) as error:
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             message = "a time zone name such as Europe/Berlin"
             raise ValueError(message) from error
         return value
@@ -91,7 +103,7 @@ def load(**given: object) -> Settings:
     """
     file = os.environ.get(CONFIG_VARIABLE)
     if file and not Path(file).is_file():
-        message = f"{CONFIG_VARIABLE}: there is no such file"
+        message = f"{CONFIG_VARIABLE}: there is no such file: {file}"
         raise SettingsError(message)
     known = {f"CDS_{name}".upper() for name in Settings.model_fields} | {CONFIG_VARIABLE}
     unknown = sorted(name for name in os.environ if name.upper().startswith("CDS_") and name.upper() not in known)
@@ -107,5 +119,5 @@ def load(**given: object) -> Settings:
         )
         raise SettingsError(problems) from error
     except ValueError as error:
-        message = f"{CONFIG_VARIABLE}: {error}"
+        message = f"{CONFIG_VARIABLE}: {file}: {error}"
         raise SettingsError(message) from error

@@ -23,6 +23,20 @@ if TYPE_CHECKING:
 VITAMIN_D_LAB, MAGNESIUM_LAB, CALCIUM_LAB, CREATININE_LAB = "62292-8", "19123-9", "17861-6", "2160-0"
 PHOSPHATE_LAB, PTH_LAB, POTASSIUM_LAB, ACTIVE_D_LAB, ECG = "2777-1", "2731-8", "2823-3", "62290-2", "11524-6"
 
+LABS = (
+    VITAMIN_D_LAB, MAGNESIUM_LAB, CALCIUM_LAB, CREATININE_LAB, PHOSPHATE_LAB, PTH_LAB, POTASSIUM_LAB, ACTIVE_D_LAB, ECG,
+)  # fmt: skip
+"""Every laboratory order the logic drafts; `orders.toml` must have each."""
+
+WEEKLY = ("ergocalciferol-50000-weekly-8", "cholecalciferol-50000-weekly-8")
+DAILY, DAILY_IN_OBESITY, MAGNESIUM_DAILY = (
+    "cholecalciferol-2000-daily",
+    "cholecalciferol-4000-daily",
+    "magnesium-200-daily",
+)
+DRUGS = (*WEEKLY, DAILY, DAILY_IN_OBESITY, MAGNESIUM_DAILY)
+"""Every drug order the logic drafts, beside the step-down orders that profiles name."""
+
 NOTES = {
     "unit-property": phrases.NOTE_PROPERTY,
     "scaled": phrases.NOTE_SCALED,
@@ -87,7 +101,7 @@ def magnesium_order(s: States) -> DrugDraft:
     added = list(spacing(s))
     if s.kidney.reduced:
         added.append(phrases.SAY_CKD_MAGNESIUM_LIMIT())
-    return DrugDraft("magnesium-200-daily", magnesium_reason(s), tuple(added))
+    return DrugDraft(MAGNESIUM_DAILY, magnesium_reason(s), tuple(added))
 
 
 def spacing(s: States) -> tuple[Text, ...]:

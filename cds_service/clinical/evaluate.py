@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cds_service.clinical import companions, display, gates, labs, magnesium, minors, states, vitamin_d
+from cds_service.clinical import companions, display, gates, labs, magnesium, minors, sentences, states, vitamin_d
 from cds_service.clinical.trace import Trace
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def evaluate(facts: PatientFacts, guidance: Guidance, today: date, max_cards: in
     closed = gates.decide(s, trace)
     d = vitamin_d.choose(s, closed, trace)
     m = magnesium.choose(s, d, closed, trace)
+    sentences.note(s, closed, trace)
     chosen = [card for card in (d, m) if card is not None]
     cards = [*chosen, *companions.beside(s, chosen, closed, trace)]
     cards = minors.only_critical(cards, s, trace)

@@ -55,7 +55,7 @@ def decide(s: States, trace: Trace) -> Gates:
     magnesium = [*people, *g_mg(s), *g_dup_mg(s)]
     adjunct = [*magnesium, *g_adjunct(s)]
     for closed in _once([*common, *duplicate, *adjunct]):
-        trace.yes(closed.gate, "closed: {} {}", closed.reason.key, closed.reason.values or "")
+        trace.yes(closed.gate, "closed: {} {}", closed.reason.key, closed.reason.values)
     return Gates(_once([*common, *duplicate]), _once(common), _once(magnesium), _once(adjunct), hard)
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import string
 import tomllib
 from decimal import Decimal
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from cds_service.clinical.display import ORDER
+from cds_service.clinical import guidance_checks as checks
 from cds_service.clinical.guidance_types import (
     CardEntry,
     DrugOrder,
@@ -22,7 +20,6 @@ from cds_service.clinical.guidance_types import (
     Profile,
     Provenance,
 )
-from cds_service.clinical.labs import ANALYTE_OF_DRAFT
 from cds_service.clinical.phrases import BLOCKS, PHRASES
 from cds_service.clinical.toml_table import build, convert
 from cds_service.errors import GuidanceError
@@ -30,15 +27,10 @@ from cds_service.errors import GuidanceError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cds_service.clinical.guidance_types import Cut, Pair
-
 T = TypeVar("T")
 
 FOLDER = Path(__file__).parent / "guidance"
 DEFAULT_PROFILE, DEFAULT_OVERLAY = "magnesium-aware", "kdoqi-2003"
-MOST_DAILY_IU, MOST_SINGLE_IU = 4_000, 50_000
-"""No order exceeds 4,000 IU daily or 50,000 IU as a single dose (section 2); not a guideline's number to edit."""
-MG_PER_MMOL, VALENCE, PRINTED_SLACK = Decimal("2.4305"), 2, Decimal("0.01")
 
 
 def load(profile: str = DEFAULT_PROFILE, overlay: str = DEFAULT_OVERLAY, folder: Path = FOLDER) -> Guidance:
@@ -49,17 +41,16 @@ def load(profile: str = DEFAULT_PROFILE, overlay: str = DEFAULT_OVERLAY, folder:
     """
     profiles = _tables(folder, "profiles.toml", "profile", Profile)
     overlays = _tables(folder, "profiles.toml", "overlay", Overlay, others=("profile",))
-    for name, entry in profiles.items():
-        _check_profile(name, entry)
+    checks.profiles(profiles, overlays)
     limits = build(Limits, _read(folder, "limits.toml"), "limits.toml", "limits")
-    _check_magnesium(limits)
+    checks.limits(limits)
     drugs = _tables(folder, "orders.toml", "drug", DrugOrder, others=("lab",))
     labs = _tables(folder, "orders.toml", "lab", LabOrderText, others=("drug",))
-    _check_orders(drugs, labs, profiles)
+    checks.orders(drugs, labs, profiles)
     evidence = _tables(folder, "evidence.toml", "source", Evidence, others=("provenance",))
-    _check_evidence(evidence)
+    checks.evidence(evidence)
     cards = _tables(folder, "cards.toml", "card", CardEntry)
-    _check_cards(cards, evidence)
+    checks.cards(cards, evidence)
     wording = _wording(folder, profiles)
     return Guidance(
         profile_name=profile,
@@ -90,6 +81,8 @@ def _read(folder: Path, file: str) -> dict[str, object]:
         raise GuidanceError(file, "(file)", str(folder), "the file to be there") from error
     except tomllib.TOMLDecodeError as error:
         raise GuidanceError(file, "(file)", str(error), "valid TOML") from error
+    except UnicodeDecodeError as error:
+        raise GuidanceError(file, "(file)", f"byte {error.start} is not UTF-8", "valid TOML") from error
 
 
 def _tables(
@@ -109,82 +102,6 @@ def _named(tables: Mapping[str, T], name: str, what: str) -> T:
     return tables[name]
 
 
-def _rising(file: str, key: str, values: list[Decimal]) -> None:
-    if any(lower > upper for lower, upper in pairwise(values)):
-        raise GuidanceError(file, key, ", ".join(map(str, values)), "edges in rising order")
-
-
-def _check_profile(name: str, profile: Profile) -> None:
-    pairs: list[Pair] = [profile.deficient_below]
-    pairs += [pair for pair in (profile.indicated_below, profile.insufficient_below) if pair is not None]
-    pairs += [profile.adequate_to, profile.high_to]
-    _rising("profiles.toml", f"profile.{name} (ng/mL)", [pair.mass for pair in pairs])
-    _rising("profiles.toml", f"profile.{name} (nmol/L)", [pair.molar for pair in pairs])
-    for block in profile.blocks_left_out:
-        if block not in BLOCKS:
-            raise GuidanceError("profiles.toml", f"profile.{name}.blocks_left_out", block, "a block of wording.toml")
-    if profile.says_target and profile.target is None:
-        raise GuidanceError("profiles.toml", f"profile.{name}.target", None, "a target, since says_target is true")
-
-
-def _check_magnesium(limits: Limits) -> None:
-    """Edges rise, and the printed mg/dL and mEq/L are the mmol/L converted."""
-    mg = limits.mg
-    cuts = {"severe": mg.severe, "low": mg.low, "latent": mg.latent, "normal_to": mg.normal_to}
-    cuts["very_high"] = mg.very_high
-    _rising("limits.toml", "mg (mmol/L)", [cut.mmol_L for cut in cuts.values()])
-    for name, cut in cuts.items():
-        _check_printed(f"mg.{name}", cut)
-
-
-def _check_printed(key: str, cut: Cut) -> None:
-    if abs(cut.mmol_L * MG_PER_MMOL - cut.mg_dL) > PRINTED_SLACK:
-        raise GuidanceError("limits.toml", f"{key}.mg_dL", cut.mg_dL, f"{cut.mmol_L} mmol/L in mg/dL, to two decimals")
-    if cut.mmol_L * VALENCE != cut.mEq_L:
-        raise GuidanceError("limits.toml", f"{key}.mEq_L", cut.mEq_L, f"{cut.mmol_L} mmol/L in mEq/L, twice the number")
-
-
-def _check_orders(
-    drugs: Mapping[str, DrugOrder], labs: Mapping[str, LabOrderText], profiles: Mapping[str, Profile]
-) -> None:
-    for name, order in drugs.items():
-        most = MOST_DAILY_IU if order.period_unit == "d" else MOST_SINGLE_IU
-        if order.unit == "IU" and order.dose > most:
-            raise GuidanceError("orders.toml", f"drug.{name}.dose", order.dose, f"at most {most} IU")
-        if (order.weeks is None) == (order.supply_days is None):
-            raise GuidanceError("orders.toml", f"drug.{name}", name, "either weeks or supply_days")
-    for name, profile in profiles.items():
-        if profile.step_down_order is not None and profile.step_down_order not in drugs:
-            key = f"profile.{name}.step_down_order"
-            raise GuidanceError("profiles.toml", key, profile.step_down_order, "a drug of orders.toml")
-    for code in ANALYTE_OF_DRAFT:
-        if code not in labs:
-            raise GuidanceError("orders.toml", f"lab.{code}", None, "an entry: the logic orders it")
-
-
-def _check_evidence(evidence: Mapping[str, Evidence]) -> None:
-    for key, source in evidence.items():
-        if source.verified and not (source.url or "").startswith("https://"):
-            raise GuidanceError(
-                "evidence.toml", f"source.{key}.url", source.url, "an https address, or verified = false"
-            )
-
-
-def _check_cards(cards: Mapping[str, CardEntry], evidence: Mapping[str, Evidence]) -> None:
-    for name in ORDER:
-        if name not in cards:
-            raise GuidanceError("cards.toml", f"card.{name}", None, "an entry: it is missing")
-    for name, card in cards.items():
-        if name not in ORDER:
-            raise GuidanceError("cards.toml", f"card.{name}", name, "a card of the catalogue")
-        for block in card.blocks:
-            if block not in BLOCKS:
-                raise GuidanceError("cards.toml", f"card.{name}.blocks", block, "a block of wording.toml")
-        for link in (*card.links, *card.obesity_links):
-            if link not in evidence:
-                raise GuidanceError("cards.toml", f"card.{name}.links", link, "a source of evidence.toml")
-
-
 def _wording(folder: Path, profiles: Mapping[str, Profile]) -> dict[str, str]:
     """Every text by its dotted key; each one the program knows, with no value it is not given."""
     file = "wording.toml"
@@ -196,21 +113,11 @@ def _wording(folder: Path, profiles: Mapping[str, Profile]) -> dict[str, str]:
         name, _, profile = key.partition("@")
         if name not in PHRASES or (profile and profile not in profiles):
             raise GuidanceError(file, key, text, "a text the program knows")
-        _check_text(file, key, text, PHRASES[name].fields)
+        checks.text(file, key, text, PHRASES[name].fields)
     for key in PHRASES:
         if key not in texts:
             raise GuidanceError(file, key, None, "a text: it is missing")
     return texts
-
-
-def _check_text(file: str, key: str, text: str, fields: frozenset[str]) -> None:
-    try:
-        used = {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
-    except ValueError as error:
-        raise GuidanceError(file, key, text, "braces in pairs") from error
-    if not used <= fields:
-        known = ", ".join(sorted(fields)) or "none"
-        raise GuidanceError(file, key, text, f"only these values in braces: {known}")
 
 
 def _for_profile(texts: Mapping[str, str], profile: str) -> dict[str, str]:

@@ -166,7 +166,7 @@ def _trace(s: States, trace: Trace) -> None:
     if course is None:
         trace.no("COURSE", "no course-grade vitamin D order counts")
     else:
-        trace.yes("COURSE", "S {}, month 3 from {}, ended {}", course.s, course.month3, course.ended)
+        trace.yes("COURSE", "S {}, month 3 from {}, {}", course.s, course.month3, course.ended or "current")
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,8 @@ def _table(value: object, file: str, key: str, expected: str) -> dict[str, objec
 
 def _scalar(kind: type, value: object, file: str, key: str) -> object:
     if kind is Decimal and isinstance(value, int | Decimal) and not isinstance(value, bool):
+        if not Decimal(value).is_finite():
+            raise GuidanceError(file, key, value, "a number that is finite")
         return Decimal(value)
     expected = {Decimal: "a number", int: "a whole number", str: "a text", bool: "true or false"}
     if kind is datetime.date and isinstance(value, datetime.date):

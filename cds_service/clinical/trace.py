@@ -20,7 +20,20 @@ class Step(NamedTuple):
     @property
     def because(self) -> str:
         """The fact that decided it."""
-        return self.words.format(*self.values) if self.values else self.words
+        if not self.values:
+            return self.words
+        return " ".join(self.words.format(*map(spoken, self.values)).split())
+
+
+def spoken(value: object) -> str:
+    """A value as people say it: yes, no, unknown; a text by its key; several with commas."""
+    if value is None:
+        return "unknown"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(spoken(item) for item in value.values())
+    return str(getattr(value, "key", value))
 
 
 @dataclass(frozen=True, slots=True)

@@ -228,9 +228,9 @@ def deficient(s: States, gates: Gates) -> Card | None:
 def deficiency_orders(s: States) -> list[str]:
     """S1, S2 and, by R10 and R12, S3 in their order (section 14.2)."""
     if s.guidance.profile.deficiency_orders == "daily":
-        return ["cholecalciferol-2000-daily"]
-    weekly = ["ergocalciferol-50000-weekly-8", "cholecalciferol-50000-weekly-8"]
-    daily = "cholecalciferol-4000-daily" if _obesity(s) else "cholecalciferol-2000-daily"
+        return [drafts.DAILY]
+    weekly = list(drafts.WEEKLY)
+    daily = drafts.DAILY_IN_OBESITY if _obesity(s) else drafts.DAILY
     from_fifty = s.person.age is not None and s.person.age >= s.limits.people.daily_first_age
     if from_fifty and not s.d.floor:
         return [daily, *weekly]
@@ -249,7 +249,7 @@ def insufficient(s: States, gates: Gates) -> Card | None:
         summary = phrases.S_DINS_NONE(**value)
         says += drafts.why_not(phrases.NO_D_ORDER, gates.course)
     else:
-        orders = ["cholecalciferol-2000-daily", *(["cholecalciferol-4000-daily"] if _obesity(s) else [])]
+        orders = [drafts.DAILY, *([drafts.DAILY_IN_OBESITY] if _obesity(s) else [])]
         value["dose"] = "2,000-4,000" if _obesity(s) else "2,000"
         suggestions = tuple(drafts.treat_vitamin_d(s, order) for order in orders)
         says += _order_sentences(s)

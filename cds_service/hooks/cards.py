@@ -24,6 +24,8 @@ TOPIC_SYSTEM = f"{BASE}CodeSystem/card-topic"
 MARKDOWN = re.compile(r"[\\`*_\[\]|~]|<(?=[A-Za-z/!?])|&(?=#?\w+;)")
 """What would be read as markdown or HTML in text of the record: escaped, since clients may render it (row 103)."""
 REMEMBERED = 4096
+SENTENCES = ("summary.", "say.", "because.")
+"""Texts that begin a sentence: a drug's name at their beginning takes a capital letter."""
 
 
 class Block(NamedTuple):
@@ -178,7 +180,7 @@ class CardWriter:
                 values = {name: self._value(item) for name, item in values.items()}
                 break
         filled = template.format_map(values)
-        return filled[:1].upper() + filled[1:] if template[0] == "{" else filled
+        return filled[:1].upper() + filled[1:] if template[0] == "{" and text.key.startswith(SENTENCES) else filled
 
     def _value(self, value: Value) -> str:
         if isinstance(value, Text):

@@ -1,0 +1,326 @@
+"""Settings: from the environment, from a TOML file, and what is said of wrong ones."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+import time_machine
+from pydantic import ValidationError
+
+from cds_service import settings
+from cds_service.errors import SettingsError
+from cds_service.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NEARLY_MIDNIGHT = datetime(2026, 3, 2, 23, 30, tzinfo=UTC)
+DEFAULT_ORIGINS = (
+    "https://sandbox.cds-hooks.org",
+    r"http://localhost(:\d+)?",
+    r"http://127\.0\.0\.1(:\d+)?",
+)
+
+DEFAULTS = {
+    "profile": "magnesium-aware",
+    "ckd_overlay": "kdoqi-2003",
+    "max_cards": 4,
+    "d3_is_total": False,
+    "timezone": "UTC",
+    "as_of": None,
+    "max_body": 4 * 1024 * 1024,
+    "cors_origins": DEFAULT_ORIGINS,
+    "workers": 1,
+    "threads": 2,
+}
+"""The defaults; the first seven are those of the design contract."""
+
+SET = [
+    ("profile", "nam-2011", '"nam-2011"', "nam-2011"),
+    ("ckd_overlay", "nkf-2018", '"nkf-2018"', "nkf-2018"),
+    ("max_cards", "7", "7", 7),
+    ("d3_is_total", "true", "true", True),
+    ("timezone", "Pacific/Kiritimati", '"Pacific/Kiritimati"', "Pacific/Kiritimati"),
+    ("as_of", "2026-03-02", "2026-03-02", date(2026, 3, 2)),
+    ("max_body", "65536", "65536", 65536),
+    (
+        "cors_origins",
+        r"https://ehr.example, https://.*\.example",
+        r"['https://ehr.example', 'https://.*\.example']",
+        ("https://ehr.example", r"https://.*\.example"),
+    ),
+    ("workers", "3", "3", 3),
+    ("threads", "8", "8", 8),
+]
+"""Each setting: its text in the environment, in TOML, and what it means."""
+
+WRONG = [
+    ("max_cards", "0"),
+    ("max_cards", "27"),
+    ("max_cards", "four"),
+    ("max_cards", "4.5"),
+    ("d3_is_total", "perhaps"),
+    ("timezone", "Mars/Olympus"),
+    ("timezone", "../etc/passwd"),
+    ("timezone", "Europe"),
+    ("timezone", ""),
+    ("as_of", "2026-02-30"),
+    ("as_of", "02.03.2026"),
+    ("as_of", "2026-03-02T10:00:00"),
+    ("max_body", "1023"),
+    ("max_body", "4 MiB"),
+    ("cors_origins", "https://ehr.example, https://(.example"),
+    ("workers", "0"),
+    ("workers", "65"),
+    ("threads", "0"),
+    ("threads", "65"),
+]
+
+
+@pytest.fixture(autouse=True)
+def _own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings of whoever runs the tests count for none of them."""
+    for name in [name for name in os.environ if name.upper().startswith("CDS_")]:
+        monkeypatch.delenv(name)
+
+
+def configure(monkeypatch: pytest.MonkeyPatch, folder: Path, text: str) -> Path:
+    """Write *text* to a TOML file and name it in CDS_CONFIG."""
+    file = folder / "cds.toml"
+    file.write_text(text, encoding="utf-8")
+    monkeypatch.setenv("CDS_CONFIG", str(file))
+    return file
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting."""
+    return f"CDS_{name.upper()}"
+
+
+# What they are.
+
+
+def test_defaults():
+    """With nothing set, each setting has its default."""
+    assert settings.load().model_dump() == DEFAULTS
+
+
+def test_each_setting_is_tested_here():
+    """The tables of this file hold every setting there is."""
+    assert Settings.model_fields.keys() == DEFAULTS.keys() == {name for name, *_ in SET}
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_each_setting_tells_its_meaning(name: str):
+    """Each setting has a sentence that says what it means."""
+    description = Settings.model_fields[name].description
+
+    assert description is not None
+    assert description.endswith(".")
+
+
+def test_settings_do_not_change():
+    """Settings are read once and stay as they are."""
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.load().max_cards = 9
+
+
+# Where they come from.
+
+
+@pytest.mark.parametrize(("name", "text", "toml", "value"), SET)
+def test_from_the_environment(name: str, text: str, toml: str, value: object, monkeypatch: pytest.MonkeyPatch):
+    """A variable `CDS_<NAME>` sets one setting and leaves the others as they are."""
+    del toml
+    monkeypatch.setenv(variable(name), text)
+
+    assert settings.load().model_dump() == {**DEFAULTS, name: value}
+
+
+@pytest.mark.parametrize(("name", "text", "toml", "value"), SET)
+def test_from_a_file(
+    name: str, text: str, toml: str, value: object, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):  # fmt: skip
+    """A TOML file named by CDS_CONFIG sets them by their names, in TOML's own types."""
+    del text
+    configure(monkeypatch, tmp_path, f"{name} = {toml}\n")
+
+    assert settings.load().model_dump() == {**DEFAULTS, name: value}
+
+
+def test_all_from_one_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """One file can hold them all."""
+    configure(monkeypatch, tmp_path, "".join(f"{name} = {toml}\n" for name, _, toml, _ in SET))
+
+    assert settings.load().model_dump() == {name: value for name, _, _, value in SET}
+
+
+def test_environment_wins_over_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """The environment wins over the file, setting by setting."""
+    configure(monkeypatch, tmp_path, 'profile = "nam-2011"\nmax_cards = 7\n')
+    monkeypatch.setenv("CDS_PROFILE", "endocrine-2011")
+
+    loaded = settings.load()
+
+    assert (loaded.profile, loaded.max_cards) == ("endocrine-2011", 7)
+
+
+def test_arguments_win_over_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """What the program is given wins over the environment and the file."""
+    configure(monkeypatch, tmp_path, 'profile = "nam-2011"\nmax_cards = 7\n')
+    monkeypatch.setenv("CDS_PROFILE", "endocrine-2011")
+
+    loaded = settings.load(profile="endocrine-2024")
+
+    assert (loaded.profile, loaded.max_cards) == ("endocrine-2024", 7)
+
+
+def test_no_file_is_read_unless_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """A file that lies about is not read."""
+    for name in ("cds.toml", "config.toml", ".env"):
+        (tmp_path / name).write_text('profile = "nam-2011"\nCDS_PROFILE=nam-2011\n', encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+
+    assert settings.load().model_dump() == DEFAULTS
+
+
+def test_origins_may_be_none(monkeypatch: pytest.MonkeyPatch):
+    """An empty list of origins lets no browser in."""
+    monkeypatch.setenv("CDS_CORS_ORIGINS", "")
+
+    assert settings.load().cors_origins == ()
+
+
+# What is said of wrong ones.
+
+
+@pytest.mark.parametrize(("name", "text"), WRONG)
+def test_wrong_value_in_the_environment(name: str, text: str, monkeypatch: pytest.MonkeyPatch):
+    """A wrong value is refused; the message names the variable and the value."""
+    monkeypatch.setenv(variable(name), text)
+
+    with pytest.raises(SettingsError) as refused:
+        settings.load()
+
+    assert variable(name) in str(refused.value)
+    assert text in str(refused.value)
+
+
+@pytest.mark.parametrize(("name", "text"), WRONG)
+def test_wrong_value_in_a_file(name: str, text: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """A wrong value in the file is refused in the same way."""
+    toml = f"'{text}'" if name != "cors_origins" else f"[{', '.join(repr(part) for part in text.split(', '))}]"
+    configure(monkeypatch, tmp_path, f"{name} = {toml}\n")
+
+    with pytest.raises(SettingsError) as refused:
+        settings.load()
+
+    assert variable(name) in str(refused.value)
+
+
+def test_every_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch):
+    """Several wrong settings are told in one go."""
+    monkeypatch.setenv("CDS_MAX_CARDS", "0")
+    monkeypatch.setenv("CDS_AS_OF", "yesterday")
+
+    with pytest.raises(SettingsError, match=r"CDS_MAX_CARDS") as refused:
+        settings.load()
+
+    assert "CDS_AS_OF" in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["CDS_MAX_CARD", "CDS_PROFIL", "cds_nonsense"])
+def test_unknown_variable(name: str, monkeypatch: pytest.MonkeyPatch):
+    """A variable that begins with CDS_ and is no setting is refused: it is a slip. The known ones are listed."""
+    monkeypatch.setenv(name, "1")
+
+    with pytest.raises(SettingsError, match=name) as refused:
+        settings.load()
+
+    for known in (*map(variable, DEFAULTS), "CDS_CONFIG"):
+        assert known in str(refused.value)
+
+
+def test_other_variables_are_not_read(monkeypatch: pytest.MonkeyPatch):
+    """What does not begin with CDS_ is none of our business."""
+    monkeypatch.setenv("PROFILE", "nam-2011")
+    monkeypatch.setenv("XCDS_PROFILE", "nam-2011")
+
+    assert settings.load().model_dump() == DEFAULTS
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("max_card = 3\n", "MAX_CARD"),
+        ("[settings]\nmax_cards = 3\n", "SETTINGS"),
+        ("CDS_MAX_CARDS = 3\n", "CDS_MAX_CARDS"),
+    ],
+)
+def test_unknown_key_in_a_file(text: str, key: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """A key of the file that is no setting is refused by name."""
+    configure(monkeypatch, tmp_path, text)
+
+    with pytest.raises(SettingsError) as refused:
+        settings.load()
+
+    assert key in str(refused.value).upper()
+
+
+def test_missing_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """CDS_CONFIG must name a file that is there."""
+    for path in (tmp_path / "no-such-file.toml", tmp_path):
+        monkeypatch.setenv("CDS_CONFIG", str(path))
+
+        with pytest.raises(SettingsError, match="CDS_CONFIG: there is no such file"):
+            settings.load()
+
+
+@pytest.mark.parametrize("content", [b"max_cards = \n", b"max_cards 3\n", b"\xff\xfem\x00", b'profile = "\xb5"\n'])
+def test_file_that_is_no_toml(content: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """A file that is not TOML is refused; the message says that it is CDS_CONFIG's."""
+    configure(monkeypatch, tmp_path, "").write_bytes(content)
+
+    with pytest.raises(SettingsError, match="CDS_CONFIG: "):
+        settings.load()
+
+
+# Which day is today.
+
+
+@pytest.mark.parametrize(
+    ("zone", "day"),
+    [
+        ("UTC", date(2026, 3, 2)),
+        ("Pacific/Kiritimati", date(2026, 3, 3)),
+        ("Europe/Berlin", date(2026, 3, 3)),
+        ("America/New_York", date(2026, 3, 2)),
+        ("Pacific/Pago_Pago", date(2026, 3, 2)),
+    ],
+)
+def test_today_is_that_of_the_time_zone(zone: str, day: date):
+    """Half an hour before midnight UTC it is already tomorrow in Kiritimati."""
+    with time_machine.travel(NEARLY_MIDNIGHT, tick=False):
+        assert settings.load(timezone=zone).today() == day
+
+
+def test_today_moves_on(monkeypatch: pytest.MonkeyPatch):
+    """Today is asked anew each time: a service that runs over midnight changes the day."""
+    monkeypatch.setenv("CDS_TIMEZONE", "UTC")
+    loaded = settings.load()
+
+    with time_machine.travel(NEARLY_MIDNIGHT, tick=False) as clock:
+        assert loaded.today() == date(2026, 3, 2)
+        clock.shift(3600)
+        assert loaded.today() == date(2026, 3, 3)
+
+
+def test_as_of_stands_for_today():
+    """With as_of set, today is that day in every time zone."""
+    with time_machine.travel(NEARLY_MIDNIGHT, tick=False):
+        loaded = settings.load(as_of=date(2025, 1, 31), timezone="Pacific/Kiritimati")
+
+        assert loaded.today() == date(2025, 1, 31)
