@@ -1,0 +1,663 @@
+"""All FHIR that leaves the service: drafts of orders, OperationOutcomes and the shipped value sets.
+
+What is collected here is parsed with fhir.resources in the ordinary suite and validated with HAPI in
+`make test-fhir`. The rest says by hand what section 16 of the decision table says of each order.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import cache
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from fhir.resources.R4B.medicationrequest import MedicationRequest
+from fhir.resources.R4B.operationoutcome import OperationOutcome
+from fhir.resources.R4B.servicerequest import ServiceRequest
+from fhir.resources.R4B.valueset import ValueSet
+
+from cds_service.app import create_app
+from cds_service.clinical import guidance
+from cds_service.fhir import terminology
+from cds_service.fhir.orders import Orders
+from cds_service.hooks.service import Engine
+from cds_service.settings import Settings
+from cds_service.web.errors import STATUS
+from tests.support import fhir_validator
+from tests.support.fixtures import SERVICE, answer, engine, situations, token, tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from werkzeug.test import TestResponse
+
+Resource = dict[str, Any]
+Named = list[tuple[str, Resource]]
+
+PROFILES = ("magnesium-aware", "endocrine-2011", "nam-2011", "endocrine-2024")
+OVERLAYS = ("kdoqi-2003", "nkf-2018")
+IN_FORCE = list(product(PROFILES, OVERLAYS))
+in_force = pytest.mark.parametrize(("profile", "overlay"), IN_FORCE)
+
+MODELS: dict[str, Any] = {
+    model.__name__: model for model in (MedicationRequest, ServiceRequest, OperationOutcome, ValueSet)
+}
+RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+ATC = "http://www.whocc.no/atc"
+LOINC = "http://loinc.org"
+UCUM = "http://unitsofmeasure.org"
+
+NAMES_OF_THE_TABLE = {
+    "62292-8": "25-Hydroxyvitamin D3+25-Hydroxyvitamin D2 [Mass/volume] in Serum or Plasma",
+    "19123-9": "Magnesium [Mass/volume] in Serum or Plasma",
+    "11524-6": "EKG study",
+}
+"""The names that sections 3.1, 3.4 and 3.5 of the decision table give to codes of orders."""
+
+ORDERED = {"62292-8", "19123-9", "17861-6", "2160-0", "2777-1", "2731-8", "2823-3", "62290-2", "11524-6"}
+"""The codes of section 14.2."""
+
+ADDED = (
+    "Take doxycycline 2 hours before or 4-6 hours after magnesium.",
+    "Reduced kidney function: do not exceed 200 mg elemental a day.",
+)
+"""Sentences as R17 and section 6.2 add them to an order of magnesium."""
+
+
+@dataclass(frozen=True)
+class Emitted:
+    """One draft in one response: what names it, its suggestion's action, the patient of the request."""
+
+    name: str
+    situation: str
+    card: str
+    action: dict[str, Any]
+    patient: str
+
+    @property
+    def resource(self) -> Resource:
+        """The draft itself."""
+        resource: Resource = self.action["resource"]
+        return resource
+
+
+# What is collected.
+
+
+@cache
+def responses(profile: str, overlay: str) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Patient and response of every golden folder, by *profile* and *overlay* instead of its own."""
+    found = {}
+    for situation in situations():
+        patient = json.loads(situation.body)["context"]["patientId"]
+        response = engine(situation.as_of, profile, overlay).answer(SERVICE, situation.body).response
+        found[situation.name] = (patient, response)
+    return found
+
+
+@cache
+def drafts(profile: str, overlay: str) -> list[Emitted]:
+    """Every draft of those responses."""
+    return [
+        Emitted(
+            f"{profile} {overlay} {situation} {action['resource']['id']}",
+            situation,
+            card["source"]["topic"]["code"],
+            action,
+            patient,
+        )
+        for situation, (patient, response) in responses(profile, overlay).items()
+        for card in response["cards"]
+        for suggestion in card.get("suggestions", ())
+        for action in suggestion["actions"]
+    ]
+
+
+@cache
+def templates() -> Named:
+    """Every order in every variant: a drug with and without added sentences, a test plain, dated, urgent, both."""
+    loaded = guidance.load()
+    orders = Orders(loaded)
+    found: Named = []
+    for name in loaded.drugs:
+        for added in ((), ADDED):
+            resource = orders.medication_request(name, "p1", "draft-1", "25(OH)D 14 ng/mL (2026-02-20)", added)
+            found.append((f"drug {name}{' added' if added else ''}", resource))
+    for code in loaded.labs:
+        for on, urgent in product((None, date(2026, 6, 2)), (False, True)):
+            resource = orders.service_request(code, "p1", "draft-1", "Reason to ask", on=on, urgent=urgent)
+            found.append((f"lab {code}{' dated' if on else ''}{' urgent' if urgent else ''}", resource))
+    return found
+
+
+class Broken:
+    """An engine with a fault in it."""
+
+    def __init__(self, sound: Engine) -> None:
+        """Break *sound*."""
+        self.registry = sound.registry
+
+    def answer(self, *_: object) -> None:
+        """Fail as a bug would."""
+        raise ZeroDivisionError
+
+
+@cache
+def refusals() -> dict[str, TestResponse]:
+    """One answer of each error status, and one for each way to be a 400."""
+    app = create_app(Settings(as_of=date(2026, 3, 2), max_body=64 * 1024))
+    client = app.test_client()
+    path = f"/cds-services/{SERVICE}"
+    good = json.loads(situations()[0].body)
+    context, prefetch = good["context"], good["prefetch"]
+
+    def post(body: object, *, to: str = path, media_type: str = "application/json") -> TestResponse:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return client.post(to, data=data, content_type=media_type)
+
+    def without(name: str) -> dict[str, Any]:
+        return {key: value for key, value in good.items() if key != name}
+
+    other = {**prefetch["patient"], "id": "somebody-else"}
+    found = {
+        "400 not JSON": post(b"{"),
+        "400 NaN": post(b'{"hook": NaN}'),
+        "400 body": post([]),
+        "400 hook missing": post(without("hook")),
+        "400 hookInstance missing": post(without("hookInstance")),
+        "400 context missing": post(without("context")),
+        "400 context not an object": post({**good, "context": []}),
+        "400 patientId missing": post({**good, "context": {"userId": context["userId"]}}),
+        "400 patientId with a slash": post({**good, "context": {**context, "patientId": "Patient/1"}}),
+        "400 userId missing": post({**good, "context": {"patientId": context["patientId"]}}),
+        "400 prefetch": post({**good, "prefetch": []}),
+        "400 hook": post({**good, "hook": "order-sign"}),
+        "400 authorization without server": post({**good, "fhirAuthorization": {"access_token": "x"}}),
+        "404 service": post(good, to="/cds-services/no-such-service"),
+        "404 path": client.get("/no-such-path"),
+        "405": client.get(path),
+        "412 missing": post(without("prefetch")),
+        "412 failed": post({**good, "prefetch": {**prefetch, "vitaminD": {"resourceType": "OperationOutcome"}}}),
+        "412 null": post({**good, "prefetch": {**prefetch, "patient": None}}),
+        "413": post(b" " * 65 * 1024),
+        "415": post(good, media_type="text/plain"),
+        "422": post({**good, "prefetch": {**prefetch, "patient": other}}),
+    }
+    app.extensions["cds_engine"] = Broken(app.extensions["cds_engine"])
+    found["500"] = post(good)
+    return found
+
+
+def outcomes() -> Named:
+    """The body of each of them."""
+    return [(name, json.loads(response.data)) for name, response in refusals().items()]
+
+
+def value_sets() -> Named:
+    """The value sets that ship."""
+    folder = Path(terminology.__file__).parent / "valuesets"
+    return [(file.name, json.loads(file.read_text(encoding="utf-8"))) for file in sorted(folder.glob("*.json"))]
+
+
+def everything() -> Named:
+    """All of it, each resource once: the same draft for another patient or in another place is the same."""
+    found: dict[str, tuple[str, Resource]] = {}
+    emitted = [(draft.name, draft.resource) for chosen in IN_FORCE for draft in drafts(*chosen)]
+    for name, resource in [*templates(), *outcomes(), *value_sets(), *emitted]:
+        same = resource if resource["resourceType"] == "ValueSet" else _anonymous(resource)
+        found.setdefault(json.dumps(same, sort_keys=True), (name, resource))
+    return list(found.values())
+
+
+def _anonymous(resource: Resource) -> Resource:
+    return {key: value for key, value in resource.items() if key not in {"id", "subject"}}
+
+
+def _parse(resource: Resource) -> None:
+    """Parse *resource* as FHIR R4B; what comes out is what went in."""
+    parsed = MODELS[resource["resourceType"]].model_validate(resource)
+
+    assert json.loads(parsed.model_dump_json()) == resource
+
+
+# Parsed with fhir.resources.
+
+
+@in_force
+def test_drafts_parse(profile: str, overlay: str):
+    """Every resource of every response is FHIR R4B, with nothing lost in reading it."""
+    found = drafts(profile, overlay)
+
+    assert found
+    for draft in found:
+        _parse(draft.resource)
+
+
+def test_templates_parse():
+    """Every order that can be drafted is FHIR R4B in each of its variants."""
+    for _, resource in templates():
+        _parse(resource)
+
+
+def test_outcomes_parse():
+    """The body of every error is an OperationOutcome."""
+    for name, resource in outcomes():
+        assert resource["resourceType"] == "OperationOutcome", name
+        _parse(resource)
+
+
+def test_value_sets_parse():
+    """Every value set that ships is a FHIR R4B ValueSet."""
+    found = value_sets()
+
+    assert found
+    for _, resource in found:
+        MODELS[resource["resourceType"]].model_validate(resource)
+
+
+# Validated with HAPI.
+
+
+@pytest.mark.fhir
+@pytest.mark.skipif(fhir_validator.missing() is not None, reason=str(fhir_validator.missing()))
+def test_all_of_it_is_valid_fhir():
+    """HAPI's validator finds no error in anything that leaves the service."""
+    found = fhir_validator.validate(everything())
+
+    assert {name: errors for name, errors in found.items() if errors} == {}
+
+
+# Errors.
+
+
+def test_collects_every_error_status():
+    """Each status that an error is turned into is among the collected ones, and each has the one it is named for."""
+    assert {int(name[:3]) for name in refusals()} == {*STATUS.values(), 405, 500}
+    assert all(int(name[:3]) == response.status_code for name, response in refusals().items())
+
+
+def test_errors_say_what_to_mend():
+    """An OperationOutcome holds one issue of severity error with a sentence in it, for people."""
+    for name, resource in outcomes():
+        (issue,) = resource["issue"]
+
+        assert issue["severity"] == "error", name
+        assert len(issue["diagnostics"].split()) >= 3, name
+
+
+# What holds for every draft.
+
+
+@in_force
+def test_drafts_are_proposals(profile: str, overlay: str):
+    """A draft is never more than a proposal, to be created by the person who accepts it."""
+    for draft in drafts(profile, overlay):
+        resource = draft.resource
+
+        assert resource["status"] == "draft", draft.name
+        assert resource["intent"] == "proposal", draft.name
+        assert draft.action["type"] == "create", draft.name
+        assert draft.action["description"], draft.name
+
+
+@in_force
+def test_drafts_are_for_the_patient_of_the_request(profile: str, overlay: str):
+    """The subject of a draft is the patient whose chart was opened."""
+    for draft in drafts(profile, overlay):
+        assert draft.resource["subject"] == {"reference": f"Patient/{draft.patient}"}, draft.name
+
+
+@in_force
+def test_temporary_ids_are_unique_in_a_response(profile: str, overlay: str):
+    """Each draft has a temporary id of its own, of the form FHIR asks for."""
+    ids: dict[str, list[str]] = {}
+    for draft in drafts(profile, overlay):
+        ids.setdefault(draft.situation, []).append(draft.resource["id"])
+
+    for situation, found in ids.items():
+        assert [name for name, times in Counter(found).items() if times > 1] == [], situation
+        assert all(re.fullmatch(r"[A-Za-z0-9.-]{1,64}", name) for name in found), situation
+
+
+@in_force
+def test_drafts_name_the_result_behind_them(profile: str, overlay: str):
+    """A draft says in words why it is there."""
+    for draft in drafts(profile, overlay):
+        (reason,) = draft.resource["reasonCode"]
+
+        assert reason["text"].strip(), draft.name
+        assert "{" not in reason["text"], draft.name
+
+
+# Medication orders (section 16).
+
+D2_50000 = "ergocalciferol (vitamin D2) 50,000 IU (1.25 mg) oral capsule"
+D3_50000 = "cholecalciferol (vitamin D3) 50,000 IU (1.25 mg) oral capsule"
+MAGNESIUM = "magnesium 200 mg elemental (for example citrate or oxide; read the label), oral"
+
+
+def _weeks(value: int) -> Resource:
+    return {"value": value, "unit": "wk", "system": UCUM, "code": "wk"}
+
+
+def _days(value: int) -> Resource:
+    return {"value": value, "unit": "d", "system": UCUM, "code": "d"}
+
+
+@dataclass(frozen=True)
+class Order:
+    """One row of section 16. `text` must be all of the text, or in it where the table asks for the strength alone."""
+
+    codes: tuple[tuple[str, str], ...]
+    text: str
+    dose: Resource
+    repeat: Resource
+    dispense: int | None = None
+    supply: int | None = None
+
+
+def _daily_d3(dose: int) -> Order:
+    return Order(
+        ((RXNORM, "2418"), (ATC, "A11CC05")),
+        f"{dose:,} IU",
+        {"value": dose, "unit": "IU", "system": UCUM, "code": "[iU]"},
+        {"frequency": 1, "period": 1, "periodUnit": "d"},
+        supply=90,
+    )
+
+
+WEEKLY = Order(
+    ((RXNORM, "2418"), (ATC, "A11CC05")),
+    D3_50000,
+    {"value": 50000, "unit": "IU", "system": UCUM, "code": "[iU]"},
+    {"frequency": 1, "period": 1, "periodUnit": "wk", "boundsDuration": _weeks(8)},
+    dispense=8,
+)
+SECTION_16 = {
+    "MR:ergocalciferol-50000-weekly-8": replace(
+        WEEKLY, codes=((RXNORM, "4018"), (RXNORM, "1367410"), (ATC, "A11CC01")), text=D2_50000
+    ),
+    "MR:cholecalciferol-50000-weekly-8": WEEKLY,
+    "MR:cholecalciferol-4000-daily": _daily_d3(4000),
+    "MR:cholecalciferol-2000-daily": _daily_d3(2000),
+    "MR:cholecalciferol-1000-daily": _daily_d3(1000),
+    "MR:cholecalciferol-800-daily": _daily_d3(800),
+    "MR:magnesium-200-daily": Order(
+        ((RXNORM, "6574"), (ATC, "A12CC")),
+        MAGNESIUM,
+        {"value": 200, "unit": "mg", "system": UCUM, "code": "mg"},
+        {"frequency": 1, "period": 1, "periodUnit": "d"},
+        supply=56,
+    ),
+}
+
+
+def _medication_requests() -> Iterator[tuple[str, Resource]]:
+    """Every medication order: of the templates and of every response."""
+    yield from ((name, resource) for name, resource in templates() if resource["resourceType"] == "MedicationRequest")
+    for chosen in IN_FORCE:
+        for draft in drafts(*chosen):
+            if draft.resource["resourceType"] == "MedicationRequest":
+                yield draft.name, draft.resource
+
+
+def _of(order: str) -> list[tuple[str, Resource]]:
+    return [(name, resource) for name, resource in _medication_requests() if token({"resource": resource}) == order]
+
+
+each_order = pytest.mark.parametrize("order", SECTION_16)
+
+
+def test_drafts_no_other_drug():
+    """The medication orders that can be drafted are those of section 16, and every one of them is drafted somewhere."""
+    found = {token({"resource": resource}) for _, resource in _medication_requests()}
+    emitted = {
+        token(draft.action)
+        for chosen in IN_FORCE
+        for draft in drafts(*chosen)
+        if draft.resource["resourceType"] == "MedicationRequest"
+    }
+
+    assert SECTION_16.keys() == found
+    assert SECTION_16.keys() == emitted
+
+
+@each_order
+def test_medication(order: str):
+    """The drug is coded as section 16 says, and its text names the strength."""
+    expected = SECTION_16[order]
+
+    for name, resource in _of(order):
+        medication = resource["medicationCodeableConcept"]
+        assert expected.codes == tuple((c["system"], c["code"]) for c in medication["coding"]), name
+        if expected.supply == 90:
+            assert expected.text in medication["text"], name
+        else:
+            assert expected.text == medication["text"], name
+
+
+@each_order
+def test_dose_route_and_timing(order: str):
+    """One dose of the stated size, by mouth, once a day or once a week for the stated time."""
+    expected = SECTION_16[order]
+
+    for name, resource in _of(order):
+        (dosage,) = resource["dosageInstruction"]
+        (rate,) = dosage["doseAndRate"]
+        assert expected.dose == rate["doseQuantity"], name
+        assert expected.repeat == dosage["timing"]["repeat"], name
+        assert dosage["route"] == {"text": "oral"}, name
+
+
+@each_order
+def test_dispense_and_supply(order: str):
+    """The supply has an end: 8 capsules, 90 or 56 days, and no repeats."""
+    expected = SECTION_16[order]
+
+    for name, resource in _of(order):
+        dispense = resource["dispenseRequest"]
+        assert dispense["numberOfRepeatsAllowed"] == 0, name
+        assert expected.dispense == dispense.get("quantity", {}).get("value"), name
+        assert (None if expected.supply is None else _days(expected.supply)) == dispense.get(
+            "expectedSupplyDuration"
+        ), name
+
+
+def test_weekly_course_holds_400000_iu():
+    """A course of 8 weeks comes to 400,000 IU, as ordered and as dispensed."""
+    for order in ("MR:ergocalciferol-50000-weekly-8", "MR:cholecalciferol-50000-weekly-8"):
+        for name, resource in _of(order):
+            (dosage,) = resource["dosageInstruction"]
+            single = dosage["doseAndRate"][0]["doseQuantity"]["value"]
+            weeks = dosage["timing"]["repeat"]["boundsDuration"]["value"]
+            assert single * weeks == 400_000, name
+            assert single * resource["dispenseRequest"]["quantity"]["value"] == 400_000, name
+
+
+def test_no_order_is_above_the_ceiling():
+    """No order exceeds 4,000 IU a day or 50,000 IU as a single dose, nor 350 mg of magnesium a day."""
+    for name, resource in _medication_requests():
+        (dosage,) = resource["dosageInstruction"]
+        dose, repeat = dosage["doseAndRate"][0]["doseQuantity"], dosage["timing"]["repeat"]
+        assert dose["code"] in {"[iU]", "mg"}, name
+        assert (repeat["frequency"], repeat["period"]) == (1, 1), name
+        if dose["code"] == "mg":
+            assert (dose["value"] <= 350, repeat["periodUnit"]) == (True, "d"), name
+        else:
+            assert dose["value"] <= {"d": 4_000, "wk": 50_000}[repeat["periodUnit"]], name
+
+
+def test_orders_ask_about_what_is_bought_without_a_prescription():
+    """Every medication order asks about vitamin D and magnesium that nobody prescribed."""
+    for name, resource in _medication_requests():
+        instruction = resource["dosageInstruction"][0]["patientInstruction"]
+        for words in ("vitamin D", "magnesium", "without a prescription"):
+            assert words in instruction, name
+
+
+def test_text_of_the_dosage_tells_the_dose():
+    """What is written for people is the dose and the rhythm that is coded."""
+    rhythm = {"d": "once a day", "wk": "once a week"}
+
+    for name, resource in _medication_requests():
+        (dosage,) = resource["dosageInstruction"]
+        dose = dosage["doseAndRate"][0]["doseQuantity"]
+        assert f"{dose['value']:,} {dose['unit']}" in dosage["text"], name
+        assert rhythm[dosage["timing"]["repeat"]["periodUnit"]] in dosage["text"], name
+
+
+def test_magnesium_is_taken_with_food():
+    """The magnesium order says with food, and that the label tells the elemental amount."""
+    for name, resource in _of("MR:magnesium-200-daily"):
+        (dosage,) = resource["dosageInstruction"]
+        assert "with food" in dosage["text"], name
+        assert "read the label" in dosage["patientInstruction"], name
+
+
+def test_added_sentences_reach_the_patient():
+    """Sentences that are added join the patient's instruction, and nothing of it is lost."""
+    plain = dict(templates())
+
+    for name, resource in templates():
+        if name.startswith("drug") and name.endswith("added"):
+            (before,) = plain[name.removesuffix(" added")]["dosageInstruction"]
+            (after,) = resource["dosageInstruction"]
+            assert after["patientInstruction"] == " ".join((before["patientInstruction"], *ADDED))
+            assert {**after, "patientInstruction": ""} == {**before, "patientInstruction": ""}
+
+
+def _golden(name: str) -> dict[str, Any]:
+    """The response to one golden folder, by its own profile and overlay."""
+    (situation,) = (s for s in situations() if s.name == name)
+    return answer(situation).response
+
+
+def _instruction(name: str) -> str:
+    """The patient's instruction of the magnesium order in the response to one golden folder."""
+    (instruction,) = (
+        action["resource"]["dosageInstruction"][0]["patientInstruction"]
+        for card in _golden(name)["cards"]
+        for suggestion in card.get("suggestions", ())
+        for action in suggestion["actions"]
+        if token(action) == "MR:magnesium-200-daily"
+    )
+    return instruction
+
+
+def test_magnesium_in_ckd_names_the_limit():
+    """In CKD G3 the magnesium order says not to exceed 200 mg elemental a day; with normal function it does not."""
+    limit = "do not exceed 200 mg elemental a day"
+
+    assert limit in _instruction("ckd-g3-low-magnesium")
+    assert limit not in _instruction("vector-v02-deficient-nmol-low-magnesium")
+
+
+def test_magnesium_beside_a_chelating_drug_tells_the_spacing():
+    """Beside a drug that magnesium binds, the order tells the patient how far apart to take them (R17)."""
+    instruction = _instruction("chelating-drug-spacing-with-magnesium-order")
+
+    assert re.search(r"\d hours", instruction)
+
+
+def test_label_of_weekly_d3_says_why():
+    """The D3 course says on its button that D3 keeps levels up longer between doses (section 14.2)."""
+    cards = _golden("vector-v02-deficient-nmol-low-magnesium")["cards"]
+    labels = [s["label"] for card in cards for s in card["suggestions"] if "50,000 IU" in s["label"]]
+
+    assert ["keeps levels up longer between doses" in label for label in labels] == [False, True]
+
+
+# Laboratory orders (sections 14.2 and 16).
+
+
+def _service_requests() -> Iterator[tuple[str, Resource]]:
+    """Every laboratory order: of the templates and of every response."""
+    yield from ((name, resource) for name, resource in templates() if resource["resourceType"] == "ServiceRequest")
+    for chosen in IN_FORCE:
+        for draft in drafts(*chosen):
+            if draft.resource["resourceType"] == "ServiceRequest":
+                yield draft.name, draft.resource
+
+
+def _code(resource: Resource) -> dict[str, str]:
+    (coding,) = resource["code"]["coding"]
+    found: dict[str, str] = coding
+    return found
+
+
+def test_drafts_no_other_test():
+    """The tests that can be ordered are those of section 14.2, and every one of them is ordered somewhere."""
+    emitted = {
+        _code(draft.resource)["code"]
+        for chosen in IN_FORCE
+        for draft in drafts(*chosen)
+        if draft.resource["resourceType"] == "ServiceRequest"
+    }
+
+    assert {_code(resource)["code"] for _, resource in _service_requests()} == ORDERED
+    assert emitted == ORDERED
+
+
+def test_loinc_displays_are_the_names_of_the_table():
+    """A LOINC code is displayed by the name that the decision table gives it."""
+    for name, resource in _service_requests():
+        coding = _code(resource)
+        assert coding["system"] == LOINC, name
+        assert NAMES_OF_THE_TABLE.get(coding["code"], coding["display"]) == coding["display"], name
+
+
+def test_loinc_displays_are_those_of_the_value_sets():
+    """An order and the value set that holds its code call it by one name."""
+    displays = {
+        concept["code"]: concept["display"]
+        for _, value_set in value_sets()
+        for part in value_set["compose"]["include"]
+        if part.get("system") == LOINC
+        for concept in part["concept"]
+        if "display" in concept
+    }
+    assert "62292-8" in displays
+
+    for name, resource in _service_requests():
+        coding = _code(resource)
+        assert displays.get(coding["code"], coding["display"]) == coding["display"], name
+
+
+def test_priority_is_urgent_or_absent():
+    """A test is urgent where the table says so; no other priority is used."""
+    assert {resource.get("priority") for _, resource in _service_requests()} == {None, "urgent"}
+
+
+def test_urgent_tests_are_not_dated():
+    """What is urgent is for now: in a response an urgent test carries no later date."""
+    for chosen in IN_FORCE:
+        for draft in drafts(*chosen):
+            urgent = draft.resource.get("priority") == "urgent"
+            assert not (urgent and "occurrenceDateTime" in draft.resource), draft.name
+            assert urgent == ("URGENT" in draft.action["description"]), draft.name
+
+
+def test_dates_are_days_from_the_day_of_evaluation_on():
+    """A dated test is dated with a day, not a time, and never in the past of the evaluation."""
+    as_of = {situation.name: situation.expected["asOf"] for situation in situations()}
+    for chosen in IN_FORCE:
+        for draft in drafts(*chosen):
+            on = draft.resource.get("occurrenceDateTime")
+            if on is not None:
+                assert re.fullmatch(r"\d{4}-\d{2}-\d{2}", on), draft.name
+                assert on >= as_of[draft.situation], draft.name
+
+
+def test_magnesium_is_never_in_one_suggestion_with_vitamin_d():
+    """Magnesium is its own suggestion on its own card (section 20)."""
+    for chosen in IN_FORCE:
+        for situation, (_, response) in responses(*chosen).items():
+            for card in response["cards"]:
+                drugs = {t for suggestion in tokens(card) for t in suggestion if t.startswith("MR:")}
+                assert len({"magnesium" in drug for drug in drugs}) <= 1, situation
