@@ -1,0 +1,528 @@
+"""The documentation says what the program does: names, queries, defaults, commands and answers are compared."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import tomllib
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from markdown_it import MarkdownIt
+
+from cds_service.app import create_app
+from cds_service.cli import main
+from cds_service.clinical import gates, guidance
+from cds_service.clinical.facts import Source
+from cds_service.hooks.registry import REQUIRED
+from cds_service.settings import CONFIG_VARIABLE, Settings, load
+from cds_service.web.errors import STATUS
+from tests.support.fixtures import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cds_service.hooks.registry import Registry, Service
+
+DOCS = ROOT / "docs"
+README = ROOT / "README.md"
+QUICKSTART = DOCS / "tutorial" / "quickstart.md"
+SETTINGS = DOCS / "reference" / "settings.md"
+SERVICES = DOCS / "reference" / "services.md"
+CARDS = DOCS / "reference" / "cards.md"
+RULES = DOCS / "reference" / "decision-rules.md"
+
+PAGES = [README, *sorted(DOCS.rglob("*.md"))]
+TRIED = [README, QUICKSTART, SERVICES]
+"""Pages whose commands are run and whose answers are compared."""
+
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+every_tried = pytest.mark.parametrize("page", TRIED, ids=lambda page: page.relative_to(ROOT).as_posix())
+
+
+@pytest.fixture(autouse=True)
+def _own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings of whoever runs the tests count for none of them; commands run in the root of the project."""
+    for name in [name for name in os.environ if name.upper().startswith("CDS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(ROOT)
+
+
+def read(page: Path) -> str:
+    """The text of *page*."""
+    return page.read_text(encoding="utf-8")
+
+
+def words(text: str) -> str:
+    """*text* with its line breaks as spaces: a sentence may be broken anywhere."""
+    return " ".join(text.split())
+
+
+def sections(page: Path, level: int) -> dict[str, str]:
+    """The text under each heading of *level*, up to the next heading of that level or above."""
+    found: dict[str, str] = {}
+    title = None
+    fenced = False
+    for line in read(page).splitlines():
+        fenced ^= line.startswith("```")
+        heading = None if fenced else re.fullmatch(r"(#+) (.*)", line)
+        if heading and len(heading[1]) <= level:
+            title = heading[2] if len(heading[1]) == level else None
+            if title is not None:
+                found[title] = ""
+        elif title is not None:
+            found[title] += f"{line}\n"
+    return found
+
+
+# Settings.
+
+FIELDS = Settings.model_fields
+
+
+def as_written(value: object) -> list[str]:
+    """A default as the page writes it: each part of it."""
+    if value is None:
+        return ["unset"]
+    if isinstance(value, bool):
+        return [f"`{str(value).lower()}`"]
+    if isinstance(value, tuple):
+        return [f"`{part}`" for part in value]
+    return [f"`{value}`"]
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_setting_is_documented(name: str):
+    """Each setting has a section: its variable, its default, its meaning and its bounds."""
+    section = words(sections(SETTINGS, 3)[f"CDS_{name.upper()}"])
+    default, _, meaning = section.removeprefix("Default: ").partition(". ")
+
+    assert section.startswith("Default: ")
+    for part in as_written(FIELDS[name].default):
+        assert part in default
+    assert words(FIELDS[name].description or "-") in meaning
+    for bound in FIELDS[name].metadata:
+        for limit in (getattr(bound, "ge", None), getattr(bound, "le", None)):
+            assert limit is None or re.search(rf"\b{limit}\b", meaning), limit
+
+
+def test_no_other_setting_is_documented():
+    """The page names no setting that is not there; CDS_CONFIG names the file of settings."""
+    known = {f"CDS_{name.upper()}" for name in FIELDS} | {CONFIG_VARIABLE}
+
+    assert set(sections(SETTINGS, 3)) == known
+
+
+@every_page
+def test_named_variables_are_settings(page: Path):
+    """A variable CDS_... that any page names is a setting."""
+    known = {f"CDS_{name.upper()}" for name in FIELDS} | {CONFIG_VARIABLE}
+
+    assert set(re.findall(r"\bCDS_[A-Z0-9_]+", read(page))) <= known
+
+
+@pytest.mark.parametrize("name", ["profile", "ckd_overlay"])
+def test_choices_of_guidance_are_documented(name: str):
+    """The page lists the profiles and the overlays there are."""
+    section = sections(SETTINGS, 3)[f"CDS_{name.upper()}"]
+    tables = tomllib.loads(read(guidance.FOLDER / "profiles.toml"))
+
+    for choice in tables[name.removeprefix("ckd_")]:
+        assert f"`{choice}`" in section
+
+
+def test_example_file_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """The example of a settings file is one."""
+    (example,) = (fence for fence in fences(SETTINGS) if fence.language == "toml")
+    file = tmp_path / "cds.toml"
+    file.write_text(example.text, encoding="utf-8")
+    monkeypatch.setenv(CONFIG_VARIABLE, str(file))
+
+    assert load().model_dump(exclude_unset=True).keys() == {"profile", "max_cards", "as_of", "cors_origins"}
+
+
+# Services.
+
+
+def registry() -> Registry:
+    """The services there are."""
+    found: Registry = create_app(Settings()).extensions["cds_engine"].registry
+    return found
+
+
+def prefetch() -> Iterator[tuple[Service, Source, str]]:
+    """Every prefetch key of every service, with its query."""
+    for service in registry().services:
+        for key, query in service.prefetch.items():
+            yield service, key, query
+
+
+def test_services_are_documented():
+    """Each service has a section that begins with its hook."""
+    for service in registry().services:
+        assert words(sections(SERVICES, 2)[service.id]).startswith(f"Hook: `{service.hook}`.")
+
+
+@pytest.mark.parametrize("key", Source)
+def test_prefetch_key_is_documented(key: Source):
+    """Each key has a section: whether it is required, what it is for, and its whole query."""
+    queries = {query for _, found, query in prefetch() if found is key}
+    section = sections(SERVICES, 4)[key.value]
+    meaning, *blocks = section.split("```text\n")
+    documented = {re.sub(r"\s", "", block.partition("```")[0]) for block in blocks}
+
+    assert queries == documented
+    assert meaning.strip().startswith("Required. " if key in REQUIRED else "Optional. ")
+    assert len(meaning.split()) >= 5
+
+
+def test_no_other_prefetch_key_is_documented():
+    """The page names no key that no service asks for."""
+    assert set(sections(SERVICES, 4)) == {key.value for _, key, _ in prefetch()}
+
+
+def test_status_codes_are_documented():
+    """Each status that can be answered has a row, and no other has one."""
+    rows = set(re.findall(r"^\| (\d{3}) \|", sections(SERVICES, 2)["Status codes"], re.MULTILINE))
+
+    assert rows == {str(status) for status in (200, 405, 500, *STATUS.values())}
+
+
+def test_addresses_are_documented():
+    """Each address has a row with its method, and no other has one."""
+    rows = re.findall(r"^\| `(\S+)` \| (\w+) \|", sections(SERVICES, 2)["Addresses"], re.MULTILINE)
+    rules = {
+        (re.sub(r"<(?:\w+:)?\w+>", "{id}", rule.rule), method)
+        for rule in create_app(Settings()).url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+
+    assert set(rows) == rules
+
+
+@pytest.mark.parametrize("command", ["serve", "evaluate", "check"])
+def test_commands_are_documented(command: str, capsys: pytest.CaptureFixture[str]):
+    """Each command and each of its options is named on the page."""
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    options = set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) - {"--help"}
+    section = sections(SERVICES, 2)["Commands"]
+
+    assert f"`cds-service {command}" in section
+    for option in options:
+        assert re.search(rf"`{option}[ `]", section), option
+
+
+def test_all_commands_are_known_here(capsys: pytest.CaptureFixture[str]):
+    """There is no command but those three."""
+    with pytest.raises(SystemExit):
+        main(["--help"])
+
+    assert re.findall(r"^    (\w+) ", capsys.readouterr().out, re.MULTILINE) == ["serve", "evaluate", "check"]
+
+
+# Cards and rules.
+
+
+@pytest.mark.parametrize("card", guidance.load().cards)
+def test_card_is_documented(card: str):
+    """Each card has a section with its topic and its usual indicator."""
+    entry = guidance.load().cards[card]
+    section = words(sections(CARDS, 3)[card])
+
+    assert f"`{entry.topic}`" in section
+    assert entry.indicator in section
+    assert section.startswith(entry.display)
+
+
+def test_no_other_card_is_documented():
+    """The page has no section on a card that is not there, and names no topic that is not one."""
+    cards = guidance.load().cards
+
+    assert {title for title in sections(CARDS, 3) if title.startswith("K-")} == set(cards)
+    assert set(re.findall(r"[Tt]opic `([a-z0-9-]+)`", read(CARDS))) == {entry.topic for entry in cards.values()}
+
+
+@pytest.mark.parametrize("rule", [f"R{number}" for number in range(1, 20)])
+def test_rule_is_documented(rule: str):
+    """Each rule R1 to R19 stands in a row or heading of its own."""
+    assert re.search(rf"^(\| |- |#+ )\W*{rule}\b", read(RULES), re.MULTILINE)
+
+
+def known_gates() -> list[str]:
+    """The gates, as the code that decides them spells their names."""
+    return sorted(set(re.findall(r'"(G-[A-Za-z()]+)"', read(Path(gates.__file__)))))
+
+
+@pytest.mark.parametrize("gate", known_gates())
+def test_gate_is_documented(gate: str):
+    """Each gate has a row that says when it closes, and its reason texts stand with the cards."""
+    assert f"| **{gate}** |" in sections(RULES, 2)["Gates"]
+    assert f"**{gate}**" in sections(CARDS, 2)["Gates"]
+
+
+def test_gates_are_those_of_the_decision_table():
+    """There are ten gates (section 10): none has been lost from the list that is compared."""
+    assert known_gates() == [
+        "G-AD", "G-ADULT", "G-CA", "G-DUP(D)", "G-DUP(Mg)", "G-HOLD", "G-KID", "G-MG", "G-PREG", "G-SEV",
+    ]  # fmt: skip
+
+
+# Pages.
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: page.relative_to(DOCS).as_posix())
+def test_page_says_for_whom_and_what_it_is(page: Path):
+    """Each page of the documentation names its readers and its type."""
+    front = re.match(r"---\naudience: \S.*\ntype: (\w+)\n---\n\n# \S", read(page))
+
+    assert front is not None
+    assert front[1] in {"tutorial", "how-to", "reference", "explanation", "index"}
+
+
+@every_page
+def test_links_lead_somewhere(page: Path):
+    """A link to another page or file leads to one that is there, and to a heading of it where it names one."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", read(page)):
+        if "://" in target:
+            continue
+        path, _, heading = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        assert file.exists(), target
+        if heading:
+            headings = re.findall(r"^#+ (.*)$", read(file), re.MULTILINE)
+            assert heading in {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in headings}, target
+
+
+@every_page
+def test_page_names_no_place_of_one_machine(page: Path):
+    """No page names a folder that is there on one machine only."""
+    assert not re.search(r"(?<![\w.:/])/(?:home|Users|root|work|tmp|usr|opt)/", read(page))
+
+
+def test_readme_warns_first():
+    """The clinical caution stands before everything else, and the ways in are all there."""
+    text = read(README)
+
+    assert text.split("\n\n")[1].startswith("> **Not clinically validated.**")
+    for needed in ("`python3-venv", "python3-venv", "Apache-2.0", "https://sandbox.cds-hooks.org", "DSTU2"):
+        assert needed.strip("`") in text
+
+
+# Blocks: commands are run, and what the page says they answer is compared with what they do answer.
+
+
+@dataclass(frozen=True)
+class Fence:
+    """One fenced block of a page."""
+
+    page: Path
+    line: int
+    language: str
+    text: str
+
+    def __str__(self) -> str:
+        """Where it is."""
+        return f"{self.page.relative_to(ROOT)}:{self.line}"
+
+
+def fences(page: Path) -> list[Fence]:
+    """The fenced blocks of *page*."""
+    return [
+        Fence(page, (token.map or [0])[0] + 1, token.info.strip(), token.content)
+        for token in MarkdownIt().parse(read(page))
+        if token.type == "fence"
+    ]
+
+
+@every_tried
+def test_blocks_say_what_they_are(page: Path):
+    """Every block names its language, so that none of them escapes the tests."""
+    assert {fence.language for fence in fences(page)} <= {"shell", "json", "text", "toml"}
+
+
+@every_tried
+def test_blocks_are_true(page: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Any):
+    """The commands of a page exist and run, in their order, and answer what the page says they do."""
+    session = Session(monkeypatch, capsys, Path(shutil.copytree(guidance.FOLDER, tmp_path / "guidance")))
+
+    for fence in fences(page):
+        if fence.language == "shell":
+            for command in commands(fence):
+                session.run(command, fence)
+        elif fence.language == "json":
+            wrong = untrue(json.loads(session.output), json.loads(fence.text))
+            assert wrong is None, f"{fence}: {wrong}"
+        elif fence.language == "toml":
+            session.edit(fence)
+        elif session.output and page != SERVICES:
+            session.compare(fence)
+    assert not session.failed, f"{page}: a command failed and the page does not say so: {session.output}"
+
+
+def commands(fence: Fence) -> list[list[str]]:
+    """The commands of a shell block, each split into its words."""
+    lines = fence.text.replace("\\\n", " ").splitlines()
+    return [shlex.split(line) for line in lines if line.strip() and not line.startswith("#")]
+
+
+def untrue(answer: Any, shown: Any, path: str = "$") -> str | None:
+    """Where *shown* is not *answer* with parts left out: keys of objects, and items of lists from anywhere."""
+    if isinstance(shown, dict) and isinstance(answer, dict):
+        for key, value in shown.items():
+            if key not in answer:
+                return f"{path}.{key} is not there"
+            wrong = None if key == "uuid" else untrue(answer[key], value, f"{path}.{key}")
+            if wrong:
+                return wrong
+        return None
+    if isinstance(shown, list) and isinstance(answer, list):
+        rest = iter(answer)
+        for place, part in enumerate(shown):
+            tried = []
+            for item in rest:
+                tried.append(untrue(item, part, f"{path}[{place}]"))
+                if tried[-1] is None:
+                    break
+            else:
+                return "; ".join(wrong for wrong in tried if wrong) or f"{path}[{place}] is not there"
+        return None
+    return None if type(answer) is type(shown) and answer == shown else f"{path} is {answer!r}, not {shown!r}"
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        ({"cards": [{"summary": "b"}]}, True),
+        ({"cards": [{"summary": "a", "uuid": "another"}, {"summary": "b"}]}, True),
+        ({"cards": []}, True),
+        ({"cards": [{"summary": "b"}, {"summary": "a"}]}, False),
+        ({"cards": [{"summary": "c"}]}, False),
+        ({"cards": [{"detail": "a"}]}, False),
+        ({"cards": [{"n": True}]}, False),
+        ({"cards": {}}, False),
+    ],
+)
+def test_comparison_tells_true_from_false(shown: Any, expected: bool):  # noqa: FBT001 - a table
+    """What was left out is forgiven; what is shown must be there, in its order, but for uuids."""
+    answer = {"cards": [{"summary": "a", "uuid": "1", "n": 1}, {"summary": "b", "uuid": "2", "n": 2}]}
+
+    assert (untrue(answer, shown) is None) is expected
+
+
+@dataclass
+class Session:
+    """Someone who follows a page: the settings of the running service, the guidance files, the last output."""
+
+    monkeypatch: pytest.MonkeyPatch
+    capsys: Any
+    folder: Path
+    output: str = ""
+    failed: bool = False
+    client: Any = None
+    known: frozenset[str] = field(default_factory=lambda: frozenset(f"CDS_{name.upper()}" for name in FIELDS))
+
+    def __post_init__(self) -> None:
+        """Have the guidance read from the folder that can be edited."""
+        self.monkeypatch.setattr(guidance, "load", partial(guidance.load, folder=self.folder))
+
+    def run(self, command: list[str], fence: Fence) -> None:
+        """Run one *command*; fail if there is no such thing."""
+        assert not self.failed, f"{fence}: the command before failed, and the page does not say so: {self.output}"
+        given = {}
+        while command and re.fullmatch(r"[A-Z_0-9]+=.*", command[0]):
+            name, _, given_value = command.pop(0).partition("=")
+            assert name in self.known, f"{fence}: {name} is no setting"
+            given[name] = given_value
+        program, *arguments = command
+        runs = {"make": self._make, "curl": self._curl, ".venv/bin/cds-service": self._command, "git": self._git}
+        if program in runs:
+            runs[program](arguments, given, fence)
+        else:
+            assert (program, arguments[:2]) in [("sudo", ["apt", "install"]), ("cd", ["vitamin-d-magnesium"])], (
+                f"{fence}: nobody knows the command {program}"
+            )
+
+    def _make(self, arguments: list[str], given: dict[str, str], fence: Fence) -> None:
+        """The target must be there; `make run` starts the service anew, with the settings given."""
+        makefile = read(ROOT / "Makefile")
+        for argument in arguments:
+            name, is_variable, _ = argument.partition("=")
+            pattern = rf"^{name}\s*[?:]?=" if is_variable else rf"^{name}:"
+            assert re.search(pattern, makefile, re.MULTILINE), f"{fence}: make knows no {name}"
+        if "run" in arguments:
+            with self.monkeypatch.context() as environment:
+                for name, value in given.items():
+                    environment.setenv(name, value)
+                self.client = create_app(load()).test_client()
+
+    def _curl(self, arguments: list[str], given: dict[str, str], fence: Fence) -> None:
+        """Ask the running service what curl would ask it."""
+        assert not given
+        assert self.client is not None, f"{fence}: the page has not started the service yet"
+        body, media_type, address = None, "application/x-www-form-urlencoded", None
+        rest = iter(arguments)
+        for argument in rest:
+            if argument == "--data":
+                file = next(rest).removeprefix("@")
+                assert (ROOT / file).is_file(), f"{fence}: there is no {file}"
+                body = (ROOT / file).read_bytes()
+            elif argument == "-H":
+                name, _, media_type = next(rest).partition(": ")
+                assert name == "Content-Type"
+            elif argument != "-s":
+                address = argument
+        path = str(address).removeprefix("http://localhost:8000")
+        assert path.startswith("/"), f"{fence}: {address} is not the address of the service"
+        response = self.client.open(
+            path, method="GET" if body is None else "POST", data=body, content_type=media_type if body else None
+        )
+        self.output = response.get_data(as_text=True)
+        assert response.status_code == 200, f"{fence}: {self.output}"
+
+    def _command(self, arguments: list[str], given: dict[str, str], fence: Fence) -> None:
+        """Run the command; a page that shows it failing shows its message too."""
+        assert not given
+        assert arguments[0] in {"evaluate", "check"}, f"{fence}: {arguments[0]} is not run here"
+        self.capsys.readouterr()
+        self.failed = main(arguments) != 0
+        out, err = self.capsys.readouterr()
+        self.output = out if out.startswith("{") and not err else err + out
+
+    def _git(self, arguments: list[str], given: dict[str, str], fence: Fence) -> None:
+        """A clone changes nothing here; a checkout puts the guidance files back."""
+        assert not given
+        assert arguments[0] in {"clone", "checkout"}, f"{fence}: git {arguments[0]} is not known here"
+        if arguments[0] == "checkout":
+            assert (ROOT / arguments[1]) == guidance.FOLDER, f"{fence}: {arguments[1]} is not the guidance"
+            shutil.copytree(guidance.FOLDER, self.folder, dirs_exist_ok=True)
+
+    def edit(self, fence: Fence) -> None:
+        """Make the change that a TOML block shows: its first line names the file, the others stand under a header."""
+        first, header, *lines = fence.text.strip().splitlines()
+        file = ROOT / first.removeprefix("# ")
+        assert file.parent == guidance.FOLDER, f"{fence}: the first line names no file of the guidance"
+        copy = self.folder / file.name
+        before, found, section = read(copy).partition(f"\n{header}\n")
+        assert found, f"{fence}: {file.name} has no {header}"
+        entries, bracket, others = section.partition("\n[")
+        standing = entries.splitlines()
+        for line in lines:
+            key = f"{line.partition(' = ')[0]} = "
+            (place,) = (place for place, entry in enumerate(standing) if entry.startswith(key))
+            standing[place] = line
+        copy.write_text(before + found + "\n".join(standing) + bracket + others, encoding="utf-8")
+
+    def compare(self, fence: Fence) -> None:
+        """Each line of a text block is a line of the last output, in order; an ellipsis stands for anything."""
+        lines = iter([words(line) for line in self.output.splitlines()])
+        for shown in fence.text.strip().splitlines():
+            pattern = ".*".join(map(re.escape, shown.split("…")))
+            assert any(re.fullmatch(pattern, line) for line in lines), f"{fence}: {shown!r} is not in {self.output}"
+        self.failed = False
