@@ -27,12 +27,14 @@ FORM_RANK = {"ionised": 0, "corrected": 1, "computed": 2, "uncorrected": 3}
 class Calcium:
     """The calcium that counts. `form`: ionised, corrected (by the laboratory), computed (with albumin), uncorrected.
 
-    `high` holds at any age of the result; `low`, `very_low` and `known` only inside the window. `severe` is 14 mg/dL
-    or more. `known_normal`: at most 90 days old and not above the limit of the hold.
+    `limit` is what `high` is above, in the unit family of the result. `high` holds at any age of the result; `low`,
+    `very_low` and `known` only inside the window. `severe` is 14 mg/dL or more. `known_normal`: at most 90 days old
+    and not above the limit of the hold.
     """
 
     result: LabResult | None
     form: str
+    limit: Decimal | None
     high: bool
     severe: bool
     low: bool
@@ -52,10 +54,11 @@ def assess(facts: PatientFacts, limits: Limits, today: date, *, ckd3: bool, wind
     chosen, form = _choose(facts, limits, today)
     passed_over = _passed_over(facts, chosen)
     if chosen is None:
-        return Calcium(None, "", *(False,) * 6, passed_over)
+        return Calcium(None, "", None, *(False,) * 6, passed_over)
     value = interval_of(chosen)
     ionised = form == "ionised"
-    high = _is_high(chosen, limits.calcium, ionised=ionised, ckd3=ckd3)
+    limit = _limit(chosen, limits.calcium, ionised=ionised, ckd3=ckd3)
+    high = _is_high(value, limit)
     severe_from = limits.calcium.severe.for_family(chosen.family)
     severe = not ionised and value.low is not None and value.low >= severe_from
     age = age_in_days(chosen, today)
@@ -69,6 +72,7 @@ def assess(facts: PatientFacts, limits: Limits, today: date, *, ckd3: bool, wind
     return Calcium(
         result=chosen,
         form=form,
+        limit=limit,
         high=high is True,
         severe=severe,
         low=known and (value.is_under(low_cut) or very_low),
@@ -79,13 +83,16 @@ def assess(facts: PatientFacts, limits: Limits, today: date, *, ckd3: bool, wind
     )
 
 
-def _is_high(result: LabResult, limits: CalciumLimits, *, ionised: bool, ckd3: bool) -> bool | None:
-    """Above the limit of the hold; `None` where an interval leaves it open (not known normal either)."""
+def _limit(result: LabResult, limits: CalciumLimits, *, ionised: bool, ckd3: bool) -> Decimal:
+    """The limit of the hold: KDOQI's in CKD G3 or worse; for ionised calcium the laboratory's own, where it has one."""
     if ionised:
-        limit = result.reference_high or limits.ionised_high.for_family(result.family)
-    else:
-        limit = (limits.ckd_stop if ckd3 else limits.high).for_family(result.family)
-    value = interval_of(result)
+        own = result.reference_high
+        return own if own is not None else limits.ionised_high.for_family(result.family)
+    return (limits.ckd_stop if ckd3 else limits.high).for_family(result.family)
+
+
+def _is_high(value: Interval, limit: Decimal) -> bool | None:
+    """Above the limit of the hold; `None` where an interval leaves it open (not known normal either)."""
     if value.is_over(limit):
         return True
     return False if value.high is not None and value.high <= limit else None

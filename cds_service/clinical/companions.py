@@ -67,6 +67,7 @@ def hold(s: States, gates: Gates) -> Card | None:
         return None
     reason = gates.holds[0].reason
     says = [phrases.HOLD_ALL(reasons=tuple(h.reason for h in gates.holds)), *drafts.found_calcium(s)]
+    says += drafts.calcium_threshold(s)
     says += [phrases.SAY_CALCIUM_SALT()] if s.therapy.taking("calcium-salts") else []
     blocks = drafts.blocks(s, "K-HOLD")
     calcium = s.calcium.result
@@ -231,6 +232,8 @@ def _unusable(
 def _reported(result: LabResult) -> Text:
     if not result.shown:
         return phrases.REPORTED_NOTHING()
+    if not result.unit:
+        return phrases.REPORTED_BARE(v=RecordText(result.shown))
     return phrases.REPORTED(v=RecordText(result.shown), u=RecordText(result.unit))
 
 

@@ -9,7 +9,7 @@ from cds_service.clinical import phrases, wording
 from cds_service.clinical.card import DrugDraft, LabDraft, Suggestion
 from cds_service.clinical.days import add_months
 from cds_service.clinical.facts import Kind
-from cds_service.clinical.numbers import grouped
+from cds_service.clinical.numbers import grouped, short
 from cds_service.clinical.therapy import NUTRITIONAL, is_supplement
 
 if TYPE_CHECKING:
@@ -186,6 +186,16 @@ def found_calcium(s: States) -> list[Text]:
     if day is not None:
         said.append(phrases.FOUND_PASSED_OVER(analyte=phrases.ANALYTES["calcium"](), date=str(day)))
     return said
+
+
+def calcium_threshold(s: States) -> list[Text]:
+    """The limit of the hold, where calcium is above it (section 6.2)."""
+    if not s.calcium.high or s.calcium.limit is None or s.calcium.result is None:
+        return []
+    ckd = s.kidney.ckd3 and s.calcium.form != "ionised"
+    phrase = phrases.THRESHOLD_CALCIUM_CKD if ckd else phrases.THRESHOLD_CALCIUM
+    unit = "mg/dL" if s.calcium.result.family == "mass" else "mmol/L"
+    return [phrase(cut=short(s.calcium.limit), cu=unit)]
 
 
 def found_egfr(s: States) -> list[Text]:
