@@ -101,9 +101,7 @@ def _is_high(value: Interval, limit: Decimal) -> bool | None:
 def _choose(facts: PatientFacts, limits: Limits, today: date) -> tuple[LabResult | None, str]:
     candidates = []
     albumins = usable_results(facts.albumin, today, limits.card.future_days)
-    for result in usable_results(facts.calcium, today, limits.card.future_days):
-        if not _plausible(result, limits.calcium):
-            continue
+    for result in plausible_results(facts, limits, today):
         used, form = (result, result.form) if result.form != "total" else _corrected(result, albumins, limits.calcium)
         key = (-_ordinal(result), FORM_RANK[form], result.recency.instant, result.recency.status, -_in_mmol(used))
         candidates.append((key, used, form))
@@ -128,6 +126,12 @@ def _corrected(result: LabResult, albumins: list[LabResult], limits: CalciumLimi
     value = interval_of(result).plus(Interval.point(shift))
     unit = "mg/dL" if result.family == "mass" else "mmol/L"
     return result._replace(interval=value, reported=None, text=spelled(value), unit=unit), "computed"
+
+
+def plausible_results(facts: PatientFacts, limits: Limits, today: date) -> list[LabResult]:
+    """Usable calcium results newest first; those outside 1.0 to 5.0 mmol/L are passed over (section 4.3)."""
+    usable = usable_results(facts.calcium, today, limits.card.future_days, highest=True)
+    return [result for result in usable if _plausible(result, limits.calcium)]
 
 
 def _plausible(result: LabResult, limits: CalciumLimits) -> bool:

@@ -95,16 +95,16 @@ def _hold_labs(s: States, gates: Gates, *, critical: bool) -> tuple[Suggestion, 
     ids = {h.id for h in gates.holds}
     repeat = s.limits.repeat
     wants_pth = ids & {"high-calcium", "hypercalcaemia", "granulomatous", "tuberculosis", "lymphoma"}
-    wants_calcium = ids & {"high-calcium", "hypercalcaemia"} and not s.recent(s.facts.calcium, repeat.calcium)
+    wants_calcium = ids & {"high-calcium", "hypercalcaemia"} and not s.recent("calcium", repeat.calcium)
     by_condition = ids & {"hyperparathyroidism", "lymphoma"}
-    wants_calcium = wants_calcium or (by_condition and not s.recent(s.facts.calcium, repeat.calcium_hold_condition))
+    wants_calcium = wants_calcium or (by_condition and not s.recent("calcium", repeat.calcium_hold_condition))
     because = (
         drafts.calcium_reason(s) if ids & {"high-calcium"} else phrases.BECAUSE_REASON(reason=gates.holds[0].reason)
     )
     if critical:
         found = [LabDraft(code, because, urgent=True) for code in (CALCIUM_LAB, CREATININE_LAB, PTH_LAB)]
     else:
-        pth = [PTH_LAB] if wants_pth and not s.recent(s.facts.pth, repeat.pth_hold) else []
+        pth = [PTH_LAB] if wants_pth and not s.recent("pth", repeat.pth_hold) else []
         found = [LabDraft(code, because) for code in (*pth, *([CALCIUM_LAB] if wants_calcium else []))]
     if ids & {"granulomatous", "tuberculosis"}:
         found.append(LabDraft(ACTIVE_D_LAB, because))
@@ -122,7 +122,7 @@ def active_vitamin_d(s: States) -> Card | None:
     if not s.known(Source.CONDITIONS, Source.KIDNEY, Source.CHEMISTRY) or _indicated(s):
         return None
     drug = taking[0].name
-    codes = [] if s.recent(s.facts.calcium, s.limits.repeat.calcium) else [CALCIUM_LAB]
+    codes = [] if s.recent("calcium", s.limits.repeat.calcium) else [CALCIUM_LAB]
     found = drafts.found_vitamin_d(s) if s.d.result is not None else [phrases.FOUND_NO_D()]
     says = (*found, *drafts.found_calcium(s), phrases.SAY_ACTIVED())
     suggestions = drafts.labs(codes, drafts.calcium_reason(s))
@@ -167,12 +167,12 @@ def kidney_disease(s: States, chosen: list[Card]) -> Card | None:
     else:
         codes = [
             code
-            for code, results, days in (
-                (PTH_LAB, s.facts.pth, s.limits.windows.pth),
-                (CALCIUM_LAB, s.facts.calcium, s.chemistry_window),
-                (PHOSPHATE_LAB, s.facts.phosphate, s.chemistry_window),
+            for code, analyte, days in (
+                (PTH_LAB, "pth", s.limits.windows.pth),
+                (CALCIUM_LAB, "calcium", s.chemistry_window),
+                (PHOSPHATE_LAB, "phosphate", s.chemistry_window),
             )
-            if not s.recent(results, days)
+            if not s.recent(analyte, days)
         ]
     because = phrases.BECAUSE_REASON(reason=phrases.TRIGGER_CKD())
     blocks = drafts.blocks(s, "K-CKD")

@@ -122,7 +122,7 @@ def high(case: Case) -> Card | None:
         cu=wording.magnesium_unit(result),
     )
     days = s.limits.repeat.kidney_magnesium_high
-    known = s.recent(s.facts.creatinine, days) or s.recent(s.facts.egfr, days)
+    known = s.recent("creatinine", days) or s.recent("egfr", days)
     says = [*drafts.found_magnesium(s), _high_threshold(s, result), phrases.SAY_MGHIGH()]
     suggestions = drafts.labs([] if known else [CREATININE_LAB], drafts.magnesium_reason(s))
     return _card(s, "K-MGHIGH", "warning", summary, says, suggestions)
@@ -190,8 +190,8 @@ def _first_of_g_mg(closed: tuple[Closed, ...]) -> tuple[Closed, ...]:
 def _low_suggestions(s: States, *, offered: bool) -> tuple[Suggestion, ...]:
     because = drafts.magnesium_reason(s)
     repeat = s.limits.repeat
-    codes = [] if s.recent(s.facts.potassium, repeat.potassium) else [POTASSIUM_LAB]
-    codes += [] if s.recent(s.facts.calcium, repeat.calcium) else [CALCIUM_LAB]
+    codes = [] if s.recent("potassium", repeat.potassium) else [POTASSIUM_LAB]
+    codes += [] if s.recent("calcium", repeat.calcium) else [CALCIUM_LAB]
     codes += [CREATININE_LAB] if s.kidney.egfr_for_magnesium is None and not s.kidney.creatinine_in_window else []
     alone = drafts.labs(codes, because)
     if not offered:

@@ -14,6 +14,7 @@ from cds_service.clinical.facts import Kind, LabResult
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from datetime import date
+    from decimal import Decimal
 
     from cds_service.clinical.interval import Interval
 
@@ -130,14 +131,25 @@ def choose(
     return Choice(standing, measured, last_usable, usable, passed_over)
 
 
-def usable_results(results: Sequence[LabResult], today: date, future_days: int) -> list[LabResult]:
-    """Companions (section 4.5): usable results newest first; blocked, empty and future ones are passed over."""
+def usable_results(
+    results: Sequence[LabResult], today: date, future_days: int, *, highest: bool = False
+) -> list[LabResult]:
+    """Companions (section 4.5): usable results newest first; blocked, empty and future ones are passed over.
+
+    Of results that are still tied the lowest comes first, or the highest (calcium and phosphate, section 5).
+    """
     if not results:
         return []
     latest = -(today.toordinal() + future_days)
     usable = [r for r in results if r.kind is Kind.USABLE and r.day is not None and r.recency.day >= latest]
-    usable.sort(key=_recency)
+    if len(usable) > 1:
+        usable.sort(key=_by_value, reverse=highest)
+        usable.sort(key=_recency)
     return usable
+
+
+def _by_value(result: LabResult) -> tuple[str, Decimal]:
+    return (result.family, interval_of(result).bound)
 
 
 def within(result: LabResult | None, days: int, today: date) -> bool:

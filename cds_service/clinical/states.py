@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from cds_service.clinical import calcium, kidney, magnesium_state, people, therapy, vitamin_d_state
@@ -12,6 +11,7 @@ from cds_service.clinical.results import interval_of, usable_results, within
 from cds_service.clinical.vitamin_d_state import BandRules
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import date
 
     from cds_service.clinical.calcium import Calcium
@@ -29,7 +29,10 @@ G3, G4 = 3, 4
 
 @dataclass(frozen=True, slots=True)
 class States:
-    """What the logic knows of the patient on `today`. `indication` is the established indication, or empty."""
+    """What the logic knows of the patient on `today`. `indication` is the established indication, or empty.
+
+    `newest` is the newest usable result of each companion analyte that has one.
+    """
 
     facts: PatientFacts
     guidance: Guidance
@@ -42,10 +45,7 @@ class States:
     d: VitaminD
     m: Magnesium
     indication: str
-    phosphate_high: bool
-    phosphate: LabResult | None
-    pth: LabResult | None
-    potassium: LabResult | None
+    newest: Mapping[str, LabResult]
 
     @property
     def limits(self) -> Limits:
@@ -56,16 +56,26 @@ class States:
         """Whether every one of *sources* was read whole."""
         return all(self.facts.known(source) for source in sources)
 
-    def recent(self, results: tuple[LabResult, ...], days: int) -> bool:
-        """Whether a usable result of an analyte is at most *days* old ("if none <= N d", section 14.2)."""
-        usable = usable_results(results, self.today, self.limits.card.future_days)
-        return bool(usable) and within(usable[0], days, self.today)
+    def recent(self, analyte: str, days: int) -> bool:
+        """Whether the newest usable result of *analyte* is at most *days* old ("if none <= N d", section 14.2)."""
+        return within(self.newest.get(analyte), days, self.today)
 
     @property
     def potassium_low(self) -> bool:
         """Potassium below 3.5 mmol/L within its window (R15)."""
-        found = self.potassium
-        return found is not None and interval_of(found).is_under(self.limits.potassium.low_below)
+        found = self.newest.get("potassium")
+        if found is None or not within(found, self.limits.windows.potassium, self.today):
+            return False
+        return interval_of(found).is_under(self.limits.potassium.low_below)
+
+    @property
+    def phosphate_high(self) -> bool:
+        """Phosphate above its limit, in G3 and G4 alone (section 10)."""
+        found = self.newest.get("phosphate")
+        if found is None or self.kidney.stage not in (G3, G4):
+            return False
+        fresh = within(found, self.limits.windows.phosphate_hold, self.today)
+        return fresh and interval_of(found).is_over(self.limits.phosphate.limit.for_family(found.family))
 
     @property
     def chemistry_window(self) -> int:
@@ -83,19 +93,21 @@ def derive(facts: PatientFacts, guidance: Guidance, today: date, trace: Trace) -
     window = limits.windows.chemistry_ckd if renal.advanced else limits.windows.chemistry
     ca = calcium.assess(facts, limits, today, ckd3=renal.ckd3, window=window)
     drugs = therapy.assess(facts.medications, limits.therapy, today)
-    pth = _fresh(facts.pth, limits.windows.pth, limits, today)
+    newest = newest_companions(facts, limits, today)
+    pth = newest.get("pth")
     indication = established_indication(problems, renal, ca, drugs, limits)
     rules = BandRules(
         guidance.profile,
         guidance.overlay if renal.ckd3_firm else None,
         indicated=bool(indication),
-        pth_normal=pth is not None and not _above(pth, limits.pth.raised_above),
+        pth_normal=pth is not None
+        and within(pth, limits.windows.pth, today)
+        and not _above(pth, limits.pth.raised_above),
     )
     d = vitamin_d_state.assess(facts, rules, limits, today, recent_d2=drugs.recent_d2)
     short = renal.advanced or bool(drugs.taking("mg-wasting-strong"))
     digoxin = bool(drugs.taking("digoxin"))
     m = magnesium_state.assess(facts, limits, today, short_window=short, digoxin=digoxin)
-    phosphate = next(iter(usable_results(_highest_first(facts.phosphate), today, limits.card.future_days)), None)
     states = States(
         facts=facts,
         guidance=guidance,
@@ -108,13 +120,7 @@ def derive(facts: PatientFacts, guidance: Guidance, today: date, trace: Trace) -
         d=d,
         m=m,
         indication=indication,
-        phosphate_high=renal.stage in (G3, G4)
-        and within(phosphate, limits.windows.phosphate_hold, today)
-        and phosphate is not None
-        and interval_of(phosphate).is_over(limits.phosphate.limit.for_family(phosphate.family)),
-        phosphate=phosphate,
-        pth=pth,
-        potassium=_fresh(facts.potassium, limits.windows.potassium, limits, today),
+        newest=newest,
     )
     _trace(states, trace)
     return states
@@ -138,14 +144,18 @@ def established_indication(problems: Problems, renal: Kidney, ca: Calcium, drugs
     return "" if drug is None else f"a current drug that lowers vitamin D: {drug.name}"
 
 
-def _fresh(results: tuple[LabResult, ...], days: int, limits: Limits, today: date) -> LabResult | None:
-    newest = next(iter(usable_results(results, today, limits.card.future_days)), None)
-    return newest if within(newest, days, today) else None
-
-
-def _highest_first(results: tuple[LabResult, ...]) -> list[LabResult]:
-    """Of tied phosphate results the highest counts (section 5); sorting is stable, so this orders ties."""
-    return sorted(results, key=lambda r: Decimal(0) if r.interval is None else -r.interval.bound)
+def newest_companions(facts: PatientFacts, limits: Limits, today: date) -> dict[str, LabResult]:
+    """The newest usable result of each companion analyte (section 4.5)."""
+    future = limits.card.future_days
+    found = {
+        "calcium": calcium.plausible_results(facts, limits, today),
+        "phosphate": usable_results(facts.phosphate, today, future, highest=True),
+        "pth": usable_results(facts.pth, today, future),
+        "potassium": usable_results(facts.potassium, today, future),
+        "creatinine": usable_results(facts.creatinine, today, future),
+        "egfr": usable_results(facts.egfr, today, future),
+    }
+    return {analyte: results[0] for analyte, results in found.items() if results}
 
 
 def _above(result: LabResult, limit: Pair) -> bool:

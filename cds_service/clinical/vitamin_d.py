@@ -84,7 +84,7 @@ def high(s: States, _: Gates) -> Card | None:
     result = _driving(s)
     edges = wording.vitamin_d_edges(s)
     summary = phrases.S_DHIGH(**wording.value_of(result, s), cut=edges["top"], cu=edges["cu"])
-    codes = [] if s.recent(s.facts.calcium, s.limits.repeat.calcium) else [CALCIUM_LAB]
+    codes = [] if s.recent("calcium", s.limits.repeat.calcium) else [CALCIUM_LAB]
     says = [*drafts.found_vitamin_d(s), _high_threshold(s), *drafts.found_calcium(s), phrases.SAY_DHIGH()]
     return _card(s, "K-DHIGH", "warning", summary, says, drafts.labs(codes, drafts.vitamin_d_reason(s)))
 
@@ -340,15 +340,15 @@ def _card(  # noqa: PLR0913 - a card has as many parts
     when: dict[str, bool] | None = None,
     obese: bool = False,
 ) -> Card:
-    result = s.d.result
+    result, shown = s.d.result, drafts.blocks(s, card_id, when)
     finding = "" if result is None else f"25(OH)D {result.shown} {result.unit}{wording.on(result, s)}"
     return Card(
         id=card_id,
         indicator=indicator,
         summary=summary,
         says=tuple(says),
-        blocks=drafts.blocks(s, card_id, when),
-        target=wording.target(s),
+        blocks=shown,
+        target=wording.target(s) if "B-TARGET" in shown else "",
         suggestions=suggestions,
         finding=finding,
         found_on=None if result is None else result.day,
