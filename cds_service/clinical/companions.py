@@ -232,9 +232,7 @@ def _unusable(
 def _reported(result: LabResult) -> Text:
     if not result.shown:
         return phrases.REPORTED_NOTHING()
-    if not result.unit:
-        return phrases.REPORTED_BARE(v=RecordText(result.shown))
-    return phrases.REPORTED(v=RecordText(result.shown), u=RecordText(result.unit))
+    return phrases.REPORTED(v=RecordText(f"{result.shown} {result.unit}"))
 
 
 def pregnancy(s: States, chosen: list[Card]) -> Card | None:

@@ -54,7 +54,7 @@ def decide(s: States, trace: Trace) -> Gates:
     people = [*g_adult(s), *g_preg(s)]
     magnesium = [*people, *g_mg(s), *g_dup_mg(s)]
     adjunct = [*magnesium, *g_adjunct(s)]
-    for closed in _once([*common, *duplicate, *adjunct]):
+    for closed in {(c.gate, c.reason.key, str(c.reason.values)): c for c in (*common, *duplicate, *adjunct)}.values():
         trace.yes(closed.gate, "closed: {} {}", closed.reason.key, closed.reason.values)
     return Gates(_once([*common, *duplicate]), _once(common), _once(magnesium), _once(adjunct), hard)
 

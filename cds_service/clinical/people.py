@@ -81,25 +81,26 @@ def describe(facts: PatientFacts, problems: Problems, limits: Limits, today: dat
 def is_pregnant(facts: PatientFacts, problems: Problems, limits: Limits, today: date) -> bool:
     """Pregnancy as of *today*, from a Condition or from 82810-3; a newer "not pregnant" cancels both (section 9.5)."""
     people = limits.people
-    answers = sorted(
-        (a for a in facts.pregnancy if 0 <= days_between(a.day, today) < people.pregnancy_answer_days),
-        key=lambda a: (a.day, a.pregnant),
-    )
-    newest = answers[-1] if answers else None
-    if newest is not None and newest.pregnant:
+    past = [answer for answer in facts.pregnancy if answer.day <= today]
+    told = max((answer.day for answer in past if answer.pregnant), default=None)
+    denied = max((answer.day for answer in past if not answer.pregnant), default=None)
+    if told is not None and days_between(told, today) < people.pregnancy_answer_days and _stands(told, denied):
         return True
-    denied = newest.day if newest is not None else None
+    lately = denied is not None and days_between(denied, today) < people.pregnancy_answer_days
     for condition in problems.every:
         if condition.concept != "pregnancy":
             continue
         if condition.day is None:
-            if denied is None:
+            if not lately:
                 return True
-        elif days_between(condition.day, today) < people.pregnancy_condition_days and (
-            denied is None or condition.day >= denied
-        ):
+        elif days_between(condition.day, today) < people.pregnancy_condition_days and _stands(condition.day, denied):
             return True
     return False
+
+
+def _stands(recorded: date, denied: date | None) -> bool:
+    """Whether a record of pregnancy is not older than the newest "not pregnant"."""
+    return denied is None or recorded >= denied
 
 
 def body_mass_index(facts: PatientFacts, limits: Limits, today: date) -> Decimal | None:

@@ -21,6 +21,8 @@ MAGNESIUM_UNITS: dict[Family, str] = {"mass": "mg/dL", "molar": "mmol/L", "equiv
 
 def on(result: LabResult, s: States, *, always: bool = False) -> str:
     """`{on}`: " on {date}", always in critical cards, in others when the result is more than 30 days old."""
+    if result.day is None:
+        return ""
     if always or age_in_days(result, s.today) > s.limits.card.date_after:
         return f" on {result.day}"
     return ""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import msgspec
 
 from cds_service.fhir.views import (
+    NOTHING,
     Condition,
     MedicationRequest,
     Observation,
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", bound=Resource)
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises for bytes that are not the JSON expected."""
 SERIOUS = frozenset({"error", "fatal"})
+NULL = b"null"
 NO_MATCH = frozenset({"include", "outcome"})
 
 
@@ -53,8 +57,8 @@ class _Bundle(View, Generic[R]):
 
 class _RawBundle(View):
     resourceType: str | None = None  # noqa: N815 - FHIR's name
-    entry: msgspec.Raw | None = None
-    link: msgspec.Raw | None = None
+    entry: msgspec.Raw = NOTHING
+    link: msgspec.Raw = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +94,16 @@ _SEARCH = msgspec.json.Decoder(_Search)
 _OUTCOME = msgspec.json.Decoder(OperationOutcome)
 
 
+def is_null(raw: msgspec.Raw) -> bool:
+    """Whether *raw* is JSON null."""
+    return len(memoryview(raw)) == len(NULL) and bytes(raw) == NULL
+
+
 def resource_type(raw: bytes | msgspec.Raw) -> str | None:
     """The `resourceType` of *raw*, or `None` where it is no resource."""
     try:
         return _RESOURCE.decode(raw).resourceType
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return None
 
 
@@ -106,7 +115,7 @@ def read_bundle(raw: bytes | msgspec.Raw, view: type[R], types: frozenset[str]) 
     """
     try:
         bundle: _Bundle[R] = _FAST[view].decode(raw)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return _read_slowly(raw, view, types)
     _check_bundle(bundle.resourceType)
     resources: list[R] = []
@@ -133,7 +142,7 @@ def _has_next(links: Iterable[_Link]) -> bool:
 def _read_slowly(raw: bytes | msgspec.Raw, view: type[R], wanted: frozenset[str]) -> Page[R]:
     try:
         bundle = _RAW_BUNDLE.decode(raw)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise NotFhir from error
     _check_bundle(bundle.resourceType)
     reader = _SlowReader(view, wanted)
@@ -149,22 +158,22 @@ def _read_slowly(raw: bytes | msgspec.Raw, view: type[R], wanted: frozenset[str]
     )
 
 
-def _entries(raw: msgspec.Raw | None) -> list[msgspec.Raw]:
-    if raw is None or bytes(raw) == b"null":
+def _entries(raw: msgspec.Raw) -> list[msgspec.Raw]:
+    if is_null(raw):
         return []
     try:
         return _RAW_LIST.decode(raw)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return [raw]
 
 
-def _raw_next(raw: msgspec.Raw | None) -> bool:
+def _raw_next(raw: msgspec.Raw) -> bool:
     """Whether there is a next page; a list of links that cannot be read may hide one."""
-    if raw is None or bytes(raw) == b"null":
+    if is_null(raw):
         return False
     try:
         return _has_next(_LINKS.decode(raw))
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return True
 
 
@@ -184,7 +193,7 @@ class _SlowReader(Generic[R]):
         """Take one entry: a match, an include, an outcome, or something that is no resource."""
         try:
             parts = _RAW_DICT.decode(entry)
-        except (msgspec.DecodeError, RecursionError):
+        except UNREADABLE:
             self.unreadable += 1
             return
         resource = parts.get("resource")
@@ -200,6 +209,9 @@ class _SlowReader(Generic[R]):
 
     def _keep(self, raw: bytes) -> None:
         found, spoiled = salvage(raw, self.view)
+        if "code" in spoiled:
+            self.unreadable += 1  # it could be about anything
+            return
         if spoiled:
             self.spoiled[len(self.resources)] = spoiled
         self.resources.append(found)
@@ -208,7 +220,7 @@ class _SlowReader(Generic[R]):
 def _mode(parts: dict[str, msgspec.Raw]) -> str | None:
     try:
         return _SEARCH.decode(parts.get("search", b"{}")).mode
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
 
 
@@ -216,7 +228,7 @@ def is_serious(raw: bytes) -> bool:
     """Whether an OperationOutcome reports an error; one that cannot be read does."""
     try:
         issues = _OUTCOME.decode(raw).issue or ()
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return True
     return any(issue.severity in SERIOUS for issue in issues)
 
@@ -228,12 +240,12 @@ def salvage(raw: bytes | msgspec.Raw, view: type[R]) -> tuple[R, frozenset[str]]
     """
     try:
         return msgspec.json.decode(raw, type=view), frozenset()
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         pass
     fields = {item.encode_name: item for item in msgspec.structs.fields(view)}
     try:
         parts = _RAW_DICT.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return view(), frozenset(fields)
     values: dict[str, Any] = {}
     spoiled = set()
@@ -242,7 +254,7 @@ def salvage(raw: bytes | msgspec.Raw, view: type[R]) -> tuple[R, frozenset[str]]
             continue
         try:
             values[fields[name].name] = msgspec.json.decode(part, type=fields[name].type)
-        except (msgspec.DecodeError, RecursionError):
+        except UNREADABLE:
             spoiled.add(name)
     return view(**values), frozenset(spoiled)
 

@@ -7,8 +7,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from cds_service.clinical.facts import Dose
+from cds_service.fhir.valuesets import RXNORM
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from cds_service.fhir.views import Concept, Dosage, Quantity, Repeat, Timing
 
 IU_UNITS = frozenset({"iu", "[iu]", "unt", "unit", "units", "{iu}", "[usp'u]"})
@@ -47,18 +50,28 @@ CHANGES_INTERVAL = re.compile(
 """Words beside it that could change it: then the dose is unknown."""
 
 
-def count(dosages: list[Dosage] | None, names: str, *, combination: bool) -> Dose | None:
+STRENGTH_OF_CODE = {"1367410": Decimal(50_000), "1362805": Decimal(1_000)}
+"""IU in one piece of the clinical drugs whose RxNorm code is verified (section 7.1)."""
+
+
+def count(
+    dosages: list[Dosage] | None, names: str, codes: Iterable[tuple[str | None, str]], *, combination: bool
+) -> Dose | None:
     """The dose of one order, or `None` where it cannot be counted.
 
-    *names* is the order's text and displays, lower case. *combination*: another ingredient is in it, so a dose in
-    milligrams is not the vitamin's.
+    *names* is the order's text and displays, lower case; *codes* its (system, code) pairs. *combination*: another
+    ingredient is in it, so a dose in milligrams is not the vitamin's.
     """
     if dosages is None or len(dosages) != 1:
         return None
     dosage = dosages[0]
     if dosage.asNeeded or dosage.asNeededBoolean or dosage.asNeededCodeableConcept is not None or dosage.asNeededFor:
         return None
-    single = _single(dosage, names, combination=combination)
+    each = strength(names)
+    if each is None:
+        verified = (STRENGTH_OF_CODE.get(code) for system, code in codes if system == RXNORM)
+        each = next((found for found in verified if found is not None), None)
+    single = _single(dosage, each, combination=combination)
     rhythm = _rhythm(dosage)
     if single is None or rhythm is None or single <= 0:
         return None
@@ -66,7 +79,7 @@ def count(dosages: list[Dosage] | None, names: str, *, combination: bool) -> Dos
     return Dose(single, single * times / days, days / times)
 
 
-def _single(dosage: Dosage, names: str, *, combination: bool) -> Decimal | None:
+def _single(dosage: Dosage, each: Decimal | None, *, combination: bool) -> Decimal | None:
     quantity = _quantity(dosage)
     if quantity is None or quantity.value is None or quantity.comparator is not None:
         return None
@@ -78,7 +91,6 @@ def _single(dosage: Dosage, names: str, *, combination: bool) -> Decimal | None:
     if unit in MASS_UNITS:
         return None if combination else quantity.value * MASS_UNITS[unit]
     if unit in COUNTED or (quantity.unit or "").strip().lower() in COUNTED:
-        each = strength(names)
         return None if each is None else quantity.value * each
     return None
 
@@ -94,7 +106,7 @@ def strength(text: str) -> Decimal | None:
     """IU in one piece, from *text* in lower case: exactly one number with a unit; beside others the one in IU."""
     found = []
     for whole, part, unit in STRENGTH.findall(text):
-        if len(part) == DOTTED_THOUSANDS:
+        if len(part) == DOTTED_THOUSANDS and whole != "0":
             return None
         found.append((Decimal(whole.replace(",", "") + part), unit))
     in_units = {value for value, unit in found if unit not in MASS_UNITS}

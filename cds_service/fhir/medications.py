@@ -8,6 +8,7 @@ import msgspec
 
 from cds_service.clinical.days import add_days, add_months
 from cds_service.clinical.facts import Medication
+from cds_service.fhir.bundle import UNREADABLE
 from cds_service.fhir.dates import latest_day
 from cds_service.fhir.dosage import count, days_of
 from cds_service.fhir.drugs import MINERALS, NUTRITIONAL, Drug
@@ -43,7 +44,7 @@ def _included(raw: Iterable[bytes]) -> dict[str, Concept]:
     for resource in raw:
         try:
             medication = msgspec.json.decode(resource, type=MedicationView)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             continue
         if medication.resourceType == "Medication" and medication.id and medication.code is not None:
             found[f"Medication/{medication.id}"] = medication.code
@@ -68,7 +69,7 @@ def _read(
     counted = None
     if NUTRITIONAL in sets and "dosageInstruction" not in spoiled and not _is_calcifediol(matches):
         combination = bool(sets & MINERALS) or any(match.group == "combination" for match in matches)
-        counted = count(request.dosageInstruction, drug.text, combination=combination)
+        counted = count(request.dosageInstruction, drug.text, drug.codes, combination=combination)
     return Medication(
         name=_name(matches),
         sets=sets,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from cds_service.clinical.facts import LabResult, PendingTest, PregnancyAnswer, Recency
+from cds_service.fhir.bundle import UNREADABLE
 from cds_service.fhir.dates import earliest_day, seconds
 from cds_service.fhir.fractions import Fraction, combine
 from cds_service.fhir.terminology import MAGNESIUM, VITAMIN_D
@@ -31,7 +32,11 @@ USES_RANGE = frozenset({MAGNESIUM, "calcium", "pth"})
 """Analytes whose own reference range any rule reads (sections 2, 4.3, 6)."""
 PENDING = frozenset({"preliminary", "registered"})
 HAEMOLYSED = re.compile(r"h[a]?emoly", re.IGNORECASE)
-DENIED = re.compile(r"\b(?:no|not|non|without|absent|negative)\b[^.;]{0,30}h[a]?emoly", re.IGNORECASE)
+DENIED = re.compile(
+    r"\b(?:no|not|non|without|absent|negative|nil)\b[^.;]{0,30}h[a]?emoly"
+    r"|h[a]?emoly\w*[^.;]{0,15}\b(?:no|not|none|nil|absent|negative)\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(slots=True)
@@ -77,7 +82,7 @@ class _Reader:
 
     def read(self, observation: Observation, spoiled: frozenset[str] = frozenset()) -> None:
         """Read one Observation by its status; what is neither read nor pending is ignored."""
-        if observation.status in STATUS_RANK:
+        if observation.status in STATUS_RANK or "status" in spoiled:
             self._read_final(observation, spoiled)
         elif observation.status in PENDING and observation.code is not None:
             code = self.terms.measures(observation.code.codings())
@@ -119,7 +124,7 @@ class _Reader:
         """A contained member of a panel; what it does not say itself, the panel says."""
         try:
             member = msgspec.json.decode(raw, type=Observation)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return
         if member.resourceType != "Observation":
             return

@@ -12,6 +12,7 @@ import msgspec
 from cds_service.clinical.facts import Kind
 from cds_service.clinical.interval import Interval
 from cds_service.clinical.numbers import plain
+from cds_service.fhir.bundle import UNREADABLE
 from cds_service.fhir.units import CALCITRIOL_UNITS, READINGS, UCUM, Reading, convert, disagree, normal_spelling
 from cds_service.fhir.views import ReferenceRange
 
@@ -51,7 +52,7 @@ EMPTY = Value(Kind.EMPTY, "empty")
 
 def read_value(source: Observation | Component, analyte: str, spoiled: frozenset[str] = frozenset()) -> Value:
     """The value of *source*, an Observation or a component that measures *analyte*."""
-    if spoiled and any(name.startswith("value") for name in spoiled):
+    if spoiled and any(name == "status" or name.startswith("value") for name in spoiled):
         return _blocked("unreadable")
     if source.dataAbsentReason is not None:
         return EMPTY
@@ -171,7 +172,7 @@ def reference_range(raw: msgspec.Raw, reading: Reading, analyte: str) -> tuple[D
     """
     try:
         ranges = _RANGES.decode(raw)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None, None
     for found in ranges:
         kind = found.type or found.meaning

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from cds_service.fhir.orders import Json, Orders
 
 TOPIC_SYSTEM = f"{BASE}CodeSystem/card-topic"
-MARKDOWN = re.compile(r"[\\`*_\[\]|~]|<(?=[A-Za-z/!?])|&(?=#?\w+;)")
-"""What would be read as markdown or HTML in text of the record: escaped, since clients may render it (row 103)."""
+UNQUOTABLE = re.compile(r"[`\s\x00-\x1f\x7f-\x9f]+")
+"""What would end inline code or break a line."""
 REMEMBERED = 4096
 SENTENCES = ("summary.", "say.", "because.")
 """Texts that begin a sentence: a drug's name at their beginning takes a capital letter."""
@@ -99,7 +99,8 @@ class CardWriter:
         room = self._room - sum([_words(line) for line in noted])
         room -= sum([block.words for block in blocks if block.always])
         says, room = _fitting([self.fill(text) for text in card.says], room)
-        paragraphs = [" ".join(says), *_with_optional(blocks, room)]
+        paragraphs = [" ".join(says)] if says else []
+        paragraphs += _with_optional(blocks, room)
         if noted:
             paragraphs.append("\n".join(noted))
         paragraphs.append(self._footer)
@@ -187,7 +188,12 @@ class CardWriter:
             return self.fill(value)
         if isinstance(value, tuple):
             return "; ".join(self.fill(text) for text in value)
-        return MARKDOWN.sub(r"\\\g<0>", value) if isinstance(value, RecordText) else value
+        return quoted(value) if isinstance(value, RecordText) else value
+
+
+def quoted(text: str) -> str:
+    """Text of the record as inline code: nothing in it is read as markdown, HTML or an address (row 103)."""
+    return f"`{UNQUOTABLE.sub(' ', text).strip() or ' '}`"
 
 
 def _source(label: str, entry: CardEntry) -> Json:

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from cds_service.errors import MalformedRequest
+from cds_service.fhir.bundle import UNREADABLE, is_null
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PATIENT_FACING = ("Patient/", "RelatedPerson/")
 """`userId` types for whom there are no cards: the wording is for clinicians (row 42)."""
-
-NULL = b"null"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +57,17 @@ _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _STRING = msgspec.json.Decoder(str)
 
 
-def is_null(raw: msgspec.Raw) -> bool:
-    """Whether *raw* is JSON null."""
-    return len(memoryview(raw)) == len(NULL) and bytes(raw) == NULL
-
-
 def read_request(body: bytes) -> HookRequest:
     """Read the envelope in *body*.
 
     Raises:
         MalformedRequest: it is not JSON, or not a CDS Hooks request; the message says what to mend.
     """
+    if not body.isascii():
+        _check_utf_8(body)
     try:
         envelope = _ENVELOPE.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return _read_carefully(body)
     context, authorization = envelope.context, envelope.fhirAuthorization
     told = (envelope.hook, envelope.hookInstance, context.patientId, context.userId, envelope.fhirServer or "x")
@@ -86,6 +82,15 @@ def read_request(body: bytes) -> HookRequest:
         envelope.prefetch or {},
         envelope.fhirServer,
     )
+
+
+def _check_utf_8(body: bytes) -> None:
+    """JSON is UTF-8; parts that stay raw would otherwise be found out only later, or never."""
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        message = f"The body is not valid JSON: it is not UTF-8 at byte {error.start}"
+        raise MalformedRequest(message) from error
 
 
 def _read_carefully(body: bytes) -> HookRequest:

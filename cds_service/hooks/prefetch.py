@@ -15,11 +15,10 @@ import msgspec
 
 from cds_service.clinical.facts import Availability, Source
 from cds_service.errors import PrefetchUnavailable
-from cds_service.fhir.bundle import NotFhir, Page, read_bundle, read_patient
+from cds_service.fhir.bundle import NotFhir, Page, is_null, read_bundle, read_patient
 from cds_service.fhir.observations import effective
 from cds_service.fhir.reader import Record, check_patient, check_subjects
 from cds_service.fhir.views import Condition, MedicationRequest, Observation, Patient, ServiceRequest
-from cds_service.hooks.messages import is_null
 from cds_service.hooks.registry import OBSERVATION_KEYS, REQUIRED
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from flask_cors import CORS
@@ -17,11 +18,19 @@ HEADERS = ["Authorization", "Content-Type"]
 TEN_MINUTES = 600
 
 
+REGEX = re.compile(r"[\\*?^$\[\]()+|]")
+
+
+def _anchored(origin: str) -> str:
+    """An expression must match the whole origin: `http://localhost` never lets in `http://localhost.example`."""
+    return f"^(?:{origin})$" if REGEX.search(origin) else origin
+
+
 def init_app(app: Flask, settings: Settings) -> None:
     """Let the origins of *settings* call; the answer names the origin and varies by it."""
     CORS(
         app,
-        origins=list(settings.cors_origins),
+        origins=[_anchored(origin) for origin in settings.cors_origins],
         methods=METHODS,
         allow_headers=HEADERS,
         max_age=TEN_MINUTES,

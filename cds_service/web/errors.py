@@ -32,7 +32,7 @@ STATUS: dict[type[RequestError], int] = {
     WrongPatient: 422,
 }
 LOG = logging.getLogger("cds_service")
-NOT_ALLOWED = 405
+NOT_FOUND, NOT_ALLOWED = 404, 405
 
 
 def init_app(app: Flask) -> None:
@@ -55,10 +55,14 @@ def _http_error(error: HTTPException) -> Response:
     if isinstance(error, RequestEntityTooLarge):
         return _request_error(BodyTooLarge("The body is larger than this service accepts (CDS_MAX_BODY)"))
     status = error.code or 500
-    answer = _answer(status, "not-found" if status == 404 else "processing", error.description or error.name)  # noqa: PLR2004
     if status == NOT_ALLOWED:
-        answer.headers["Allow"] = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
-    return answer
+        allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
+        answer = _answer(status, "not-supported", f"This address answers {allowed}")
+        answer.headers["Allow"] = allowed
+        return answer
+    if status == NOT_FOUND:
+        return _answer(status, "not-found", "Not found: the services are listed at /cds-services")
+    return _answer(status, "processing", error.description or error.name)
 
 
 def _bug(error: Exception) -> Response:
