@@ -130,7 +130,7 @@ def _corrected(result: LabResult, albumins: list[LabResult], limits: CalciumLimi
 
 def plausible_results(facts: PatientFacts, limits: Limits, today: date) -> list[LabResult]:
     """Usable calcium results newest first; those outside 1.0 to 5.0 mmol/L are passed over (section 4.3)."""
-    usable = usable_results(facts.calcium, today, limits.card.future_days, highest=True)
+    usable = usable_results(facts.calcium, today, limits.card.future_days, lambda r: (-_in_mmol(r), r.unit))
     return [result for result in usable if _plausible(result, limits.calcium)]
 
 

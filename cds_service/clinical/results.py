@@ -92,8 +92,8 @@ def _settle_tie(group: list[LabResult], same: Callable[[LabResult, LabResult], b
     others = [result for result in group if result.kind is not Kind.USABLE]
     if any(not same(usable[0], other) for other in usable[1:]):
         usable = [block(result, "conflict") for result in usable]
-    usable.sort(key=lambda result: (result.family, result.code, str(result.interval)))
-    others.sort(key=lambda result: (result.kind is Kind.EMPTY, result.code, result.problem))
+    usable.sort(key=lambda result: (result.family, result.code, result.unit, result.shown))
+    others.sort(key=lambda result: (result.kind is Kind.EMPTY, result.code, result.problem, result.unit, result.shown))
     return usable + others
 
 
@@ -131,25 +131,29 @@ def choose(
     return Choice(standing, measured, last_usable, usable, passed_over)
 
 
+def by_value(result: LabResult) -> tuple[str, Decimal, str]:
+    """The lowest first, one unit family after the other."""
+    return (result.family, interval_of(result).bound, result.unit)
+
+
 def usable_results(
-    results: Sequence[LabResult], today: date, future_days: int, *, highest: bool = False
+    results: Sequence[LabResult],
+    today: date,
+    future_days: int,
+    tied: Callable[[LabResult], tuple[str, Decimal, str] | tuple[Decimal, str]] = by_value,
 ) -> list[LabResult]:
     """Companions (section 4.5): usable results newest first; blocked, empty and future ones are passed over.
 
-    Of results that are still tied the lowest comes first, or the highest (calcium and phosphate, section 5).
+    Results that are still tied come in the order of *tied*, whatever the order of entries.
     """
     if not results:
         return []
     latest = -(today.toordinal() + future_days)
     usable = [r for r in results if r.kind is Kind.USABLE and r.day is not None and r.recency.day >= latest]
     if len(usable) > 1:
-        usable.sort(key=_by_value, reverse=highest)
+        usable.sort(key=tied)
         usable.sort(key=_recency)
     return usable
-
-
-def _by_value(result: LabResult) -> tuple[str, Decimal]:
-    return (result.family, interval_of(result).bound)
 
 
 def within(result: LabResult | None, days: int, today: date) -> bool:

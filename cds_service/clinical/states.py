@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from cds_service.clinical import calcium, kidney, magnesium_state, people, therapy, vitamin_d_state
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from cds_service.clinical.vitamin_d_state import VitaminD
 
 G3, G4 = 3, 4
+PHOSPHATE_MG_PER_MMOL = Decimal("3.0974")
+"""1 mmol/L of phosphate, as phosphorus, in mg/dL (section 4.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,13 +152,19 @@ def newest_companions(facts: PatientFacts, limits: Limits, today: date) -> dict[
     future = limits.card.future_days
     found = {
         "calcium": calcium.plausible_results(facts, limits, today),
-        "phosphate": usable_results(facts.phosphate, today, future, highest=True),
+        "phosphate": usable_results(facts.phosphate, today, future, _highest_phosphate),
         "pth": usable_results(facts.pth, today, future),
         "potassium": usable_results(facts.potassium, today, future),
         "creatinine": usable_results(facts.creatinine, today, future),
         "egfr": usable_results(facts.egfr, today, future),
     }
     return {analyte: results[0] for analyte, results in found.items() if results}
+
+
+def _highest_phosphate(result: LabResult) -> tuple[Decimal, str]:
+    """Of tied phosphate results the highest counts (section 5), in whatever unit."""
+    bound = interval_of(result).bound
+    return (-bound if result.family == "mass" else -bound * PHOSPHATE_MG_PER_MMOL, result.unit)
 
 
 def _above(result: LabResult, limit: Pair) -> bool:

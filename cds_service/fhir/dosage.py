@@ -81,17 +81,18 @@ def count(
 
 def _single(dosage: Dosage, each: Decimal | None, *, combination: bool) -> Decimal | None:
     quantity = _quantity(dosage)
-    if quantity is None or quantity.value is None or quantity.comparator is not None:
+    number = None if quantity is None else quantity.number
+    if quantity is None or number is None or quantity.comparator is not None:
         return None
-    if not quantity.value.is_finite() or quantity.value.adjusted() > 9:  # noqa: PLR2004 - no dose has ten digits
+    if not number.is_finite() or number.adjusted() > 9:  # noqa: PLR2004 - no dose has ten digits
         return None
     unit = (quantity.code or quantity.unit or "").strip().lower()
     if unit in IU_UNITS:
-        return quantity.value
+        return number
     if unit in MASS_UNITS:
-        return None if combination else quantity.value * MASS_UNITS[unit]
+        return None if combination else number * MASS_UNITS[unit]
     if unit in COUNTED or (quantity.unit or "").strip().lower() in COUNTED:
-        return None if each is None else quantity.value * each
+        return None if each is None else number * each
     return None
 
 
@@ -177,15 +178,16 @@ def _of_text(text: str | None) -> tuple[Decimal, Decimal] | None:
 
 def days_of(quantity: Quantity | None) -> tuple[int, int] | None:
     """A duration as (days, calendar months); `None` where its unit is not one of time."""
-    if quantity is None or quantity.value is None or not quantity.value.is_finite() or quantity.value < 0:
+    number = None if quantity is None else quantity.number
+    if quantity is None or number is None or not number.is_finite() or number < 0:
         return None
     unit = (quantity.code or quantity.unit or "").strip().lower()
     spelled = {
         "d": "d", "day": "d", "days": "d", "wk": "wk", "week": "wk", "weeks": "wk", "mo": "mo", "month": "mo",
         "months": "mo", "a": "a", "year": "a", "years": "a",
     }.get(unit)  # fmt: skip
-    if spelled is None or quantity.value.adjusted() > 5:  # noqa: PLR2004 - more days than any course has
+    if spelled is None or number.adjusted() > 5:  # noqa: PLR2004 - more days than any course has
         return None
-    if spelled in ("mo", "a") and quantity.value == quantity.value.to_integral_value():
-        return 0, int(quantity.value) * (12 if spelled == "a" else 1)
-    return int(quantity.value * DAYS[spelled]), 0
+    if spelled in ("mo", "a") and number == number.to_integral_value():
+        return 0, int(number) * (12 if spelled == "a" else 1)
+    return int(number * DAYS[spelled]), 0

@@ -41,12 +41,13 @@ DENIED = re.compile(
 
 @dataclass(slots=True)
 class Measurements:
-    """Everything read from Observations, by analyte."""
+    """Everything read from Observations, by analyte. `pregnancy_unclear`: an answer that could not be read."""
 
     results: dict[str, list[LabResult]] = field(default_factory=dict)
     fractions: list[Fraction] = field(default_factory=list)
     pending: list[PendingTest] = field(default_factory=list)
     pregnancy: list[PregnancyAnswer] = field(default_factory=list)
+    pregnancy_unclear: bool = False
     calcitriol: bool = False
 
     def of(self, analyte: str) -> tuple[LabResult, ...]:
@@ -112,13 +113,20 @@ class _Reader:
         codes = {coding.code for coding in concept.codings() if coding.system == LOINC}
         if codes & self.terms.calcitriol:
             self.found.calcitriol = True
-        if not codes & self.terms.pregnancy_question or when.day is None:
-            return
+        if codes & self.terms.pregnancy_question:
+            self._read_pregnancy(observation, when)
+
+    def _read_pregnancy(self, observation: Observation, when: When) -> None:
+        """The answer to 82810-3; one without a readable status, day or known code leaves the matter unclear."""
         answer = observation.valueCodeableConcept
-        for coding in answer.codings() if answer is not None else ():
-            if coding.system == LOINC and coding.code in self.terms.pregnancy_answers:
-                pregnant = self.terms.pregnancy_answers[coding.code]
-                self.found.pregnancy.append(PregnancyAnswer(when.day, pregnant))
+        codes = [c.code for c in answer.codings() if c.system == LOINC] if answer is not None else []
+        told = next((code for code in codes if code in self.terms.pregnancy_answers), None)
+        if told is None or when.day is None or observation.status not in STATUS_RANK:
+            self.found.pregnancy_unclear = True
+            return
+        pregnant = self.terms.pregnancy_answers[told]
+        if pregnant is not None:
+            self.found.pregnancy.append(PregnancyAnswer(when.day, pregnant))
 
     def _read_contained(self, raw: msgspec.Raw, parent: Observation) -> None:
         """A contained member of a panel; what it does not say itself, the panel says."""

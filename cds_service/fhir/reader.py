@@ -15,6 +15,7 @@ from cds_service.fhir.observations import read_observations
 from cds_service.fhir.terminology import VITAMIN_D
 
 if TYPE_CHECKING:
+    from cds_service.fhir.observations import Measurements
     from cds_service.fhir.terminology import Terminology
     from cds_service.fhir.views import (
         Condition,
@@ -67,8 +68,15 @@ def read(record: Record, terms: Terminology, *, d3_is_total: bool = False) -> Pa
         medications=read_medications(record.medications, terms),
         lab_orders=_lab_orders(record.lab_orders, terms),
         pending=tuple(measured.pending),
-        availability=record.availability,
+        availability=_availability(record, measured),
     )
+
+
+def _availability(record: Record, measured: Measurements) -> dict[Source, Availability]:
+    """A pregnancy answer that could not be read leaves the source of such answers partial (section 9.6)."""
+    if not measured.pregnancy_unclear or record.availability.get(Source.VITALS) is Availability.UNAVAILABLE:
+        return record.availability
+    return {**record.availability, Source.VITALS: Availability.PARTIAL}
 
 
 def _sex(gender: str | None) -> Literal["male", "female"] | None:

@@ -59,8 +59,9 @@ class Terminology:
         self.calcitriol = frozenset(c.code for c in sets["vitd-not-25ohd"].concepts if c.group == "calcitriol")
         status = sets["pregnancy-status"].concepts
         self.pregnancy_question = frozenset(c.code for c in status if c.group == "question")
-        self.pregnancy_answers = {
-            c.code: c.group == "pregnant" for c in status if c.group in ("pregnant", "not-pregnant")
+        told = {"pregnant": True, "not-pregnant": False, "unknown": None}
+        self.pregnancy_answers: dict[str | None, bool | None] = {
+            c.code: told[c.group] for c in status if c.group in told
         }
         self.orders = _order_analytes(sets)
         self.drugs = DrugTerms(sets, names)

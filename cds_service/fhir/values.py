@@ -66,15 +66,16 @@ def read_value(source: Observation | Component, analyte: str, spoiled: frozenset
 
 
 def _of_quantity(quantity: Quantity, analyte: str) -> Value:
-    if quantity.value is None or quantity.comparator == "ad":
+    number = quantity.number
+    if number is None or quantity.comparator == "ad":
         return EMPTY
     if quantity.comparator is not None and quantity.comparator not in COMPARATORS:
         return _blocked("unreadable")
     unit, problem = unit_of(quantity.system, quantity.code, quantity.unit, analyte)
     if unit is None:
-        said = f"{quantity.comparator or ''}{plain(quantity.value)}" if _sensible(quantity.value) else ""
+        said = f"{quantity.comparator or ''}{plain(number)}" if _sensible(number) else ""
         return _blocked(problem, said, quantity.unit or quantity.code or "")
-    return _measured(quantity.comparator, quantity.value, unit, analyte)
+    return _measured(quantity.comparator, number, unit, analyte)
 
 
 def _of_text(text: str, analyte: str) -> Value:
@@ -98,17 +99,20 @@ def _of_text(text: str, analyte: str) -> Value:
 
 def _of_range(value: Range, analyte: str) -> Value:
     """An interval; both ends in one unit."""
-    ends = [end for end in (value.low, value.high) if end is not None and end.value is not None]
-    if not ends:
+    low, high = (None if end is None else end.number for end in (value.low, value.high))
+    units = {
+        unit_of(end.system, end.code, end.unit, analyte)
+        for end, number in ((value.low, low), (value.high, high))
+        if end is not None and number is not None
+    }
+    if not units:
         return EMPTY
-    units = {unit_of(end.system, end.code, end.unit, analyte) for end in ends}
     unit, problem = units.pop()
     if unit is None or units:
         return _blocked(problem or "unit-conflict")
-    if any(not _sensible(end.value) for end in ends if end.value is not None):
+    if not all(_sensible(number) for number in (low, high) if number is not None):
         return _blocked("unreadable")
     reading = READINGS[analyte][unit]
-    low, high = (None if end is None or end.value is None else end.value for end in (value.low, value.high))
     if low is not None and high is not None and low > high:
         return _blocked("unreadable")
     shown = "-".join(plain(end) for end in (low, high) if end is not None)
@@ -183,6 +187,5 @@ def reference_range(raw: msgspec.Raw, reading: Reading, analyte: str) -> tuple[D
 
 
 def _end(quantity: Quantity | None, reading: Reading, analyte: str) -> Decimal | None:
-    if quantity is None or quantity.value is None or not _sensible(quantity.value):
-        return None
-    return convert(quantity.value, reading, analyte)
+    number = None if quantity is None else quantity.number
+    return convert(number, reading, analyte) if number is not None and _sensible(number) else None

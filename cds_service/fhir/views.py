@@ -6,12 +6,17 @@ which one of these elements has an impossible type is decoded again element by e
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
 import msgspec
 
 NOTHING = msgspec.Raw(b"null")
 """Stands for an absent element that is kept raw until some rule needs it."""
+
+
+NUMBER = re.compile(r'"?(-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,5})?)"?')
+NOT_A_NUMBER = Decimal("NaN")
 
 
 class View(msgspec.Struct, gc=False):
@@ -81,13 +86,25 @@ class CodeableReference(View):
 
 
 class Quantity(View):
-    """Quantity. `value` keeps its decimals; a string in its place is read as a number or blocked later."""
+    """Quantity. Its `value` stays raw, so that `number` keeps its decimals and tells a number from what is none."""
 
-    value: Decimal | None = None
+    value: msgspec.Raw = NOTHING
     comparator: str | None = None
     unit: str | None = None
     system: str | None = None
     code: str | None = None
+
+    @property
+    def number(self) -> Decimal | None:
+        """The value with its decimals; NaN where it is not a number, nor a string that spells a FHIR decimal."""
+        raw = self.value
+        if raw is NOTHING:
+            return None
+        text = bytes(raw).decode()
+        if text == "null":
+            return None
+        match = NUMBER.fullmatch(text)
+        return NOT_A_NUMBER if match is None else Decimal(match[1])
 
 
 class Range(View):
