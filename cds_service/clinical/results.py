@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import groupby
+from itertools import combinations, groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -90,7 +90,7 @@ def block_conflicts(ordered: list[LabResult], same: Callable[[LabResult, LabResu
 def _settle_tie(group: list[LabResult], same: Callable[[LabResult, LabResult], bool]) -> list[LabResult]:
     usable = [result for result in group if result.kind is Kind.USABLE]
     others = [result for result in group if result.kind is not Kind.USABLE]
-    if any(not same(usable[0], other) for other in usable[1:]):
+    if not all(same(one, other) for one, other in combinations(usable, 2)):
         usable = [block(result, "conflict") for result in usable]
     usable.sort(key=lambda result: (result.family, result.code, result.unit, result.shown))
     others.sort(key=lambda result: (result.kind is Kind.EMPTY, result.code, result.problem, result.unit, result.shown))
