@@ -110,6 +110,7 @@ def _serve(options: argparse.Namespace) -> int:
         workers=settings.workers,
         blocking_threads=settings.threads,
         log_access=False,
+        websockets=False,
     ).serve()
     return 0
 

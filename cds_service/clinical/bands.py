@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from cds_service.clinical.facts import Family
-    from cds_service.clinical.guidance_types import MagnesiumLimits, Overlay, Profile
+    from cds_service.clinical.guidance_types import Overlay, Profile
+    from cds_service.clinical.limit_types import MagnesiumLimits
 
 
 class D(StrEnum):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from cds_service.clinical.facts import LabResult, PatientFacts
-    from cds_service.clinical.guidance_types import CalciumLimits, Limits
+    from cds_service.clinical.limit_types import CalciumLimits, Limits
 
 MG_PER_MMOL = Decimal("4.0078")
 """1 mmol/L of calcium in mg/dL (section 4.1)."""

@@ -14,12 +14,12 @@ from cds_service.clinical.guidance_types import (
     Evidence,
     Guidance,
     LabOrderText,
-    Limits,
     Names,
     Overlay,
     Profile,
     Provenance,
 )
+from cds_service.clinical.limit_types import Limits
 from cds_service.clinical.phrases import BLOCKS, PHRASES
 from cds_service.clinical.toml_table import build, convert
 from cds_service.errors import GuidanceError

@@ -16,17 +16,8 @@ from cds_service.errors import GuidanceError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cds_service.clinical.guidance_types import (
-        CardEntry,
-        Cut,
-        DrugOrder,
-        Evidence,
-        LabOrderText,
-        Limits,
-        Overlay,
-        Pair,
-        Profile,
-    )
+    from cds_service.clinical.guidance_types import CardEntry, DrugOrder, Evidence, LabOrderText, Overlay, Profile
+    from cds_service.clinical.limit_types import Cut, Limits, Pair
 
 PROFILES, LIMITS, ORDERS = "profiles.toml", "limits.toml", "orders.toml"
 MOST_DAILY_IU, MOST_SINGLE_IU, MOST_MAGNESIUM_MG = 4_000, 50_000, 350

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from datetime import date
 
     from cds_service.clinical.facts import LabResult, PatientFacts
-    from cds_service.clinical.guidance_types import KidneyLimits, Limits
     from cds_service.clinical.interval import Interval
+    from cds_service.clinical.limit_types import KidneyLimits, Limits
     from cds_service.clinical.people import Problems
 
 JUST_BELOW = Decimal("0.001")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from cds_service.clinical.facts import PatientFacts
-    from cds_service.clinical.guidance_types import Limits, MagnesiumLimits
+    from cds_service.clinical.limit_types import Limits, MagnesiumLimits
 
 MG_PER_MMOL = Decimal("2.4305")
 """1 mmol/L of magnesium in mg/dL (section 4.1)."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from cds_service.clinical.facts import Condition, LabResult, PatientFacts
-    from cds_service.clinical.guidance_types import Limits
+    from cds_service.clinical.limit_types import Limits
 
 COUNT_WHEN_INACTIVE = frozenset({"transplant", "williams"})
 """Concepts that count even when inactive (section 8); bariatric surgery is a group of `malabsorption`."""

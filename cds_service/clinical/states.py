@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     from cds_service.clinical.calcium import Calcium
     from cds_service.clinical.facts import LabResult, PatientFacts
-    from cds_service.clinical.guidance_types import Guidance, Limits, Pair
+    from cds_service.clinical.guidance_types import Guidance
     from cds_service.clinical.kidney import Kidney
+    from cds_service.clinical.limit_types import Limits, Pair
     from cds_service.clinical.magnesium_state import Magnesium
     from cds_service.clinical.people import Person, Problems
     from cds_service.clinical.therapy import Therapy

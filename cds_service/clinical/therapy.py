@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from cds_service.clinical.facts import Medication
-    from cds_service.clinical.guidance_types import TherapyLimits
+    from cds_service.clinical.limit_types import TherapyLimits
 
 NUTRITIONAL, ACTIVE_FORM = "nutritional-vitd", "active-vitd"
 CATABOLISM, MALABSORPTION = "vitd-catabolism", "vitd-malabsorption"

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from datetime import date
 
     from cds_service.clinical.facts import PatientFacts
-    from cds_service.clinical.guidance_types import Limits, Overlay, Profile, VitaminDLimits
+    from cds_service.clinical.guidance_types import Overlay, Profile
+    from cds_service.clinical.limit_types import Limits, VitaminDLimits
 
 NG_PER_NMOL = Decimal("0.40064")
 """1 nmol/L of 25(OH)D in ng/mL (section 4.1); for display and mixed fractions, never for a band."""

@@ -12,7 +12,7 @@ from cds_service.clinical.vitamin_d_state import NG_PER_NMOL
 
 if TYPE_CHECKING:
     from cds_service.clinical.facts import Family, LabResult
-    from cds_service.clinical.guidance_types import Cut
+    from cds_service.clinical.limit_types import Cut
     from cds_service.clinical.states import States
 
 VITAMIN_D_UNITS: dict[Family, str] = {"mass": "ng/mL", "molar": "nmol/L", "equivalent": "nmol/L"}
