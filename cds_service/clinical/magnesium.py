@@ -12,8 +12,8 @@ from cds_service.clinical.magnesium_low import low, severe
 from cds_service.clinical.magnesium_parts import (
     Case,
     adjunct,
+    build,
     calcium_salts,
-    card,
     depleting,
     driving,
     high_threshold,
@@ -67,7 +67,7 @@ def very_high(case: Case) -> Card | None:
     result = driving(s)
     summary = phrases.S_MGVHIGH(v=result.shown, u=result.unit, date=str(result.day))
     says = [*drafts.found_magnesium(s), high_threshold(s, result), phrases.SAY_MGVHIGH()]
-    return card(s, "K-MGVHIGH", "critical", summary, says, urgent_set(s))
+    return build(s, "K-MGVHIGH", "critical", summary, says, urgent_set(s))
 
 
 def high(case: Case) -> Card | None:
@@ -85,7 +85,7 @@ def high(case: Case) -> Card | None:
     known = s.recent("creatinine", days) or s.recent("egfr", days)
     says = [*drafts.found_magnesium(s), high_threshold(s, result), phrases.SAY_MGHIGH()]
     suggestions = drafts.labs([] if known else [CREATININE_LAB], drafts.magnesium_reason(s))
-    return card(s, "K-MGHIGH", "warning", summary, says, suggestions)
+    return build(s, "K-MGHIGH", "warning", summary, says, suggestions)
 
 
 def latent(case: Case) -> Card | None:
@@ -105,10 +105,10 @@ def latent(case: Case) -> Card | None:
     when = {"B-TWOWAY": False}
     if not offered:
         says += calcium_salts(s)
-        return card(s, "K-MGLAT", "info", phrases.S_MGLAT(**value), says, (), when={**when, **_without_drug()})
+        return build(s, "K-MGLAT", "info", phrases.S_MGLAT(**value), says, (), when={**when, **_without_drug()})
     says += [phrases.SAY_ADJUNCT(), *drafts.spacing(s), *calcium_salts(s)]
     suggestions = (Suggestion(None, (drafts.magnesium_order(s),)),)
-    return card(s, "K-MGLAT", "info", phrases.S_MGLAT_ORDER(**value), says, suggestions, when={**when, **_with_drug()})
+    return build(s, "K-MGLAT", "info", phrases.S_MGLAT_ORDER(**value), says, suggestions, when={**when, **_with_drug()})
 
 
 def _without_drug() -> dict[str, bool]:
@@ -127,7 +127,7 @@ def normal_adjunct(case: Case) -> Card | None:
     summary = phrases.S_MGADJ(**wording.value_of(driving(s), s))
     says = [*drafts.found_magnesium(s), threshold(s), phrases.SAY_ADJUNCT(), *drafts.spacing(s)]
     suggestions = (Suggestion(None, (drafts.magnesium_order(s),)),)
-    return card(s, "K-MGADJ", "info", summary, says, suggestions)
+    return build(s, "K-MGADJ", "info", summary, says, suggestions)
 
 
 ROWS: tuple[Callable[[Case], Card | None], ...] = (

@@ -12,8 +12,8 @@ from cds_service.clinical.drafts import CALCIUM_LAB, CREATININE_LAB, MAGNESIUM_L
 from cds_service.clinical.magnesium_parts import (
     Case,
     adjunct,
+    build,
     calcium_salts,
-    card,
     depleting,
     driving,
     threshold,
@@ -46,7 +46,7 @@ def severe(case: Case) -> Card | None:
     )
     threshold = phrases.THRESHOLD_MG_SEVERE(cut=wording.magnesium_cut(cut, result), cu=wording.magnesium_unit(result))
     says = [*drafts.found_magnesium(s), threshold, phrases.SAY_MGSEV(), *two_way(s), *_low_sentences(s)]
-    return card(s, "K-MGSEV", "critical", summary, says, urgent_set(s), when={"B-TWOWAY": False})
+    return build(s, "K-MGSEV", "critical", summary, says, urgent_set(s), when={"B-TWOWAY": False})
 
 
 def _low_sentences(s: States) -> list[Text]:
@@ -83,7 +83,7 @@ def low(case: Case) -> Card | None:
         says += drafts.found_egfr(s)
     says += [*two_way(s), *_low_sentences(s)]
     when = {"B-MGDOSE": offered, "B-CONCURRENT": by_r16, "B-TWOWAY": not depleting(s)}
-    return card(s, "K-MGLOW", _low_indicator(s), _low_summary(case, offered=offered), says, suggestions, when=when)
+    return build(s, "K-MGLOW", _low_indicator(s), _low_summary(case, offered=offered), says, suggestions, when=when)
 
 
 def _low_indicator(s: States) -> Indicator:

@@ -50,7 +50,7 @@ def urgent_set(s: States) -> tuple[Suggestion, ...]:
     return drafts.labs(codes, drafts.magnesium_reason(s), urgent=True)
 
 
-def card(  # noqa: PLR0913 - a card has as many parts
+def build(  # noqa: PLR0913 - a card has as many parts
     s: States,
     card_id: str,
     indicator: Indicator,

@@ -8,7 +8,7 @@ from cds_service.clinical import drafts, phrases
 from cds_service.clinical.bands import M
 from cds_service.clinical.card import Card
 from cds_service.clinical.drafts import MAGNESIUM_LAB
-from cds_service.clinical.magnesium_parts import Case, card, wasting_names
+from cds_service.clinical.magnesium_parts import Case, build, wasting_names
 from cds_service.clinical.magnesium_request import Asks, wasting_drug
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def never_rechecked(case: Case) -> Card | None:
     last = s.m.last
     summary = phrases.S_MGORDER_SEVERE(v=last.shown, u=last.unit, date=str(last.day))
     says = [*drafts.unknown_magnesium(s), *_also_applies(case)]
-    return card(s, "K-MGORDER", "warning", summary, says, drafts.labs([MAGNESIUM_LAB], drafts.magnesium_reason(s)))
+    return build(s, "K-MGORDER", "warning", summary, says, drafts.labs([MAGNESIUM_LAB], drafts.magnesium_reason(s)))
 
 
 def high_dose(case: Case) -> Card | None:
@@ -33,7 +33,7 @@ def high_dose(case: Case) -> Card | None:
         return None
     says = [*drafts.unknown_magnesium(s), *_also_applies(case)]
     suggestions = drafts.labs([MAGNESIUM_LAB], drafts.magnesium_reason(s))
-    return card(s, "K-HIDOSE", "info", phrases.S_HIDOSE(), says, suggestions)
+    return build(s, "K-HIDOSE", "info", phrases.S_HIDOSE(), says, suggestions)
 
 
 def ask(case: Case) -> Card | None:
@@ -43,7 +43,7 @@ def ask(case: Case) -> Card | None:
         return None
     says = [*drafts.unknown_magnesium(s), *_also_applies(case)]
     suggestions = drafts.labs([MAGNESIUM_LAB], drafts.magnesium_reason(s))
-    return card(s, "K-MGORDER", "info", phrases.S_MGORDER(why=_why(case)), says, suggestions)
+    return build(s, "K-MGORDER", "info", phrases.S_MGORDER(why=_why(case)), says, suggestions)
 
 
 def _why(case: Case) -> Text:
@@ -62,7 +62,7 @@ def wasting(case: Case) -> Card | None:
     says = [*drafts.unknown_magnesium(s), phrases.SAY_WASTING(drugs=wasting_names(s))]
     says += [phrases.SAY_PPI()] if "ppi" in drug.sets else []
     suggestions = drafts.labs([MAGNESIUM_LAB], drafts.magnesium_reason(s))
-    return card(s, "K-MGWASTE", "info", phrases.S_MGWASTE(drug=drug.name), says, suggestions)
+    return build(s, "K-MGWASTE", "info", phrases.S_MGWASTE(drug=drug.name), says, suggestions)
 
 
 def _also_applies(case: Case) -> list[Text]:

@@ -14,7 +14,7 @@ from cds_service.clinical.results import age_in_days
 from cds_service.clinical.trigger import order_trigger
 from cds_service.clinical.vitamin_d_low import deficient, insufficient, low_with_very_low_calcium
 from cds_service.clinical.vitamin_d_on_course import at_target, recheck_due, resistant, too_soon
-from cds_service.clinical.vitamin_d_parts import card, driving, high_threshold, obesity, recheck_dated
+from cds_service.clinical.vitamin_d_parts import build, driving, high_threshold, obesity, recheck_dated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,7 +68,7 @@ def toxic(s: States, _: Gates) -> Card | None:
         codes.append(VITAMIN_D_LAB)
     summary = phrases.S_DTOX(v=result.shown, u=result.unit, date=str(result.day), cut=edges["tox"], cu=edges["cu"])
     says = [*drafts.found_vitamin_d(s), high_threshold(s), *drafts.found_calcium(s), phrases.SAY_DTOX()]
-    return card(s, "K-DTOX", "critical", summary, says, drafts.labs(codes, drafts.vitamin_d_reason(s), urgent=True))
+    return build(s, "K-DTOX", "critical", summary, says, drafts.labs(codes, drafts.vitamin_d_reason(s), urgent=True))
 
 
 def high(s: States, _: Gates) -> Card | None:
@@ -80,7 +80,7 @@ def high(s: States, _: Gates) -> Card | None:
     summary = phrases.S_DHIGH(**wording.value_of(result, s), cut=edges["top"], cu=edges["cu"])
     codes = [] if s.recent("calcium", s.limits.repeat.calcium) else [CALCIUM_LAB]
     says = [*drafts.found_vitamin_d(s), high_threshold(s), *drafts.found_calcium(s), phrases.SAY_DHIGH()]
-    return card(s, "K-DHIGH", "warning", summary, says, drafts.labs(codes, drafts.vitamin_d_reason(s)))
+    return build(s, "K-DHIGH", "warning", summary, says, drafts.labs(codes, drafts.vitamin_d_reason(s)))
 
 
 def ask_for_vitamin_d(s: States, _: Gates) -> Card | None:
@@ -102,7 +102,7 @@ def ask_for_vitamin_d(s: States, _: Gates) -> Card | None:
         together = type(alone)(phrases.LABEL_BOTH(), (*alone.drafts, magnesium))
         suggestions = (together, type(alone)(phrases.LABEL_D_ALONE(), alone.drafts))
         says += [*drafts.unknown_magnesium(s), phrases.SAY_ASK_BOTH()]
-    return card(s, "K-DORDER", "info", phrases.S_DORDER(reason=trigger.reason), says, suggestions)
+    return build(s, "K-DORDER", "info", phrases.S_DORDER(reason=trigger.reason), says, suggestions)
 
 
 def stale(s: States, _: Gates) -> Card | None:
@@ -115,7 +115,7 @@ def stale(s: States, _: Gates) -> Card | None:
     summary = phrases.S_STALE(v=result.shown, u=result.unit, n=str(whole_months(s.d.day, s.today)))
     says = [*drafts.found_vitamin_d(s), phrases.SAY_STALE(), *recheck_dated(s)]
     on = drafts.course_recheck(s) if course.running(s) else None
-    return card(s, "K-STALE", "info", summary, says, drafts.labs([VITAMIN_D_LAB], drafts.vitamin_d_reason(s), on=on))
+    return build(s, "K-STALE", "info", summary, says, drafts.labs([VITAMIN_D_LAB], drafts.vitamin_d_reason(s), on=on))
 
 
 ROWS: tuple[Callable[[States, Gates], Card | None], ...] = (

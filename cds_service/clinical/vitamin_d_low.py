@@ -8,7 +8,7 @@ from cds_service.clinical import drafts, holds, phrases, wording
 from cds_service.clinical.bands import D
 from cds_service.clinical.card import Card, Suggestion
 from cds_service.clinical.drafts import CALCIUM_LAB, CREATININE_LAB, MAGNESIUM_LAB, PTH_LAB
-from cds_service.clinical.vitamin_d_parts import card, driving, obesity, threshold
+from cds_service.clinical.vitamin_d_parts import build, driving, obesity, threshold
 
 if TYPE_CHECKING:
     from cds_service.clinical.card import Suggestion, Text
@@ -34,7 +34,7 @@ def low_with_very_low_calcium(s: States, _: Gates) -> Card | None:
     ]
     name = "K-DDEF" if s.d.state is D.DEF else "K-DINS"
     suggestions = drafts.labs(codes, drafts.calcium_reason(s), urgent=True)
-    return card(s, name, "critical", summary, says, suggestions, when=_low_blocks(s))
+    return build(s, name, "critical", summary, says, suggestions, when=_low_blocks(s))
 
 
 def deficient(s: States, gates: Gates) -> Card | None:
@@ -53,7 +53,7 @@ def deficient(s: States, gates: Gates) -> Card | None:
         suggestions = tuple(drafts.treat_vitamin_d(s, order) for order in deficiency_orders(s))
         says += _order_sentences(s)
     says += _low_sentences(s)
-    return card(s, "K-DDEF", "warning", summary, says, suggestions, when=_low_blocks(s), obese=obesity(s))
+    return build(s, "K-DDEF", "warning", summary, says, suggestions, when=_low_blocks(s), obese=obesity(s))
 
 
 def deficiency_orders(s: States) -> list[str]:
@@ -90,7 +90,7 @@ def insufficient(s: States, gates: Gates) -> Card | None:
         else:
             summary = phrases.S_DINS(**value)
     says += _low_sentences(s)
-    return card(s, "K-DINS", "info", summary, says, suggestions, when=_low_blocks(s), obese=obesity(s))
+    return build(s, "K-DINS", "info", summary, says, suggestions, when=_low_blocks(s), obese=obesity(s))
 
 
 def _order_sentences(s: States) -> list[Text]:

@@ -12,7 +12,7 @@ from cds_service.clinical.drafts import MAGNESIUM_LAB, VITAMIN_D_LAB
 from cds_service.clinical.magnesium_request import Asks, wasting_drug, who_asks
 from cds_service.clinical.therapy import lowers_vitamin_d
 from cds_service.clinical.vitamin_d_parts import (
-    card,
+    build,
     driving,
     intermittent,
     obesity,
@@ -50,7 +50,7 @@ def at_target(s: States, gates: Gates) -> Card | None:
         says += drafts.why_not(phrases.NO_D_ORDER, closed)
         says += [phrases.SAY_MAINTENANCE_MAY_FAIL()] if may_fail else []
     says += [*drafts.malabsorption(s), *holds.soft(s)]
-    return card(s, "K-DMAINT", "info", summary, says, suggestions, when={"B-D3": intermittent(s)})
+    return build(s, "K-DMAINT", "info", summary, says, suggestions, when={"B-D3": intermittent(s)})
 
 
 def _maintenance_summary(path: str, value: dict[str, str], maint: str, *, offered: bool) -> Text:
@@ -69,7 +69,7 @@ def recheck_due(s: States, _: Gates) -> Card | None:
     says = [*found, *treatment(s), *very_low_calcium(s)]
     suggestions = drafts.labs([VITAMIN_D_LAB], drafts.vitamin_d_reason(s))
     summary = phrases.S_RECHECK(n=str(weeks))
-    return card(s, "K-RECHECK", "info", summary, says, suggestions, when={"B-D3": intermittent(s)})
+    return build(s, "K-RECHECK", "info", summary, says, suggestions, when={"B-D3": intermittent(s)})
 
 
 def too_soon(s: States, _: Gates) -> Card | None:
@@ -87,7 +87,7 @@ def too_soon(s: States, _: Gates) -> Card | None:
     says = [*drafts.found_vitamin_d(s), threshold(s), *treatment(s), phrases.SAY_TOOSOON(date=str(recheck))]
     says += very_low_calcium(s)
     suggestions = drafts.labs([VITAMIN_D_LAB], drafts.vitamin_d_reason(s), on=recheck)
-    return card(s, "K-TOOSOON", "info", summary, says, suggestions)
+    return build(s, "K-TOOSOON", "info", summary, says, suggestions)
 
 
 def resistant(s: States, _: Gates) -> Card | None:
@@ -111,7 +111,7 @@ def resistant(s: States, _: Gates) -> Card | None:
     summary = phrases.S_RESIST(**value, n=str(weeks))
     says += [phrases.BLOCKS["B-TWOWAY"]()] if s.therapy.high_dose else []
     when = {"B-OBESE": obesity(s), "B-D3": intermittent(s), "B-TWOWAY": not s.therapy.high_dose}
-    return card(s, "K-RESIST", indicator, summary, says, suggestions, when=when, obese=obesity(s))
+    return build(s, "K-RESIST", indicator, summary, says, suggestions, when=when, obese=obesity(s))
 
 
 def _drugs_behind_resistance(s: States) -> list[Text]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from cds_service.clinical.states import States
 
 
-def card(  # noqa: PLR0913 - a card has as many parts
+def build(  # noqa: PLR0913 - a card has as many parts
     s: States,
     card_id: str,
     indicator: Indicator,
