@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from cds_service.clinical.gates import Closed
     from cds_service.clinical.states import States
 
+KIDNEY_SOURCE = phrases.SOURCES["kidney"]()
+
 
 def severe(case: Case) -> Card | None:
     """K-MGSEV, row 1: severe hypomagnesaemia. Urgent set, never an oral drug."""
@@ -107,14 +109,19 @@ def _low_summary(case: Case, *, offered: bool) -> Text:
         return phrases.S_MGLOW_RANGE(**value)
     if offered:
         return phrases.S_MGLOW_WITH_D(**value) if s.d.low else phrases.S_MGLOW(**value)
-    only_egfr = all(closed.reason.key == phrases.GATE_MG_EGFR.key for closed in case.gates.magnesium)
+    only_egfr = all(_is_kidney_unknown(closed) for closed in case.gates.magnesium)
     return phrases.S_MGLOW_EGFR(**value) if only_egfr else phrases.S_MGLOW_NONE(**value)
 
 
+def _is_kidney_unknown(closed: Closed) -> bool:
+    """Closed because there is no eGFR, or because the source of kidney results is not available: one ground."""
+    return closed.reason.key == phrases.GATE_MG_EGFR.key or closed.reason.values.get("source") == KIDNEY_SOURCE
+
+
 def _first_of_g_mg(closed: tuple[Closed, ...]) -> tuple[Closed, ...]:
-    """The first closed condition of G-MG and the other closed gates (section 15)."""
+    """The first closed condition of G-MG, the other closed gates (section 15), and what was not available (9.6)."""
     first = next((item for item in closed if item.gate == "G-MG"), None)
-    return tuple(item for item in closed if item.gate != "G-MG" or item is first)
+    return tuple(item for item in closed if item.gate != "G-MG" or item is first or "source" in item.reason.values)
 
 
 def _low_suggestions(s: States, *, offered: bool) -> tuple[Suggestion, ...]:

@@ -14,10 +14,11 @@ MOST_DECIMALS = 2
 
 def plain(value: Decimal) -> str:
     """*value* as reported; more than two decimals are rounded to two; never in exponent form."""
-    exponent = value.as_tuple().exponent
-    if isinstance(exponent, int) and -exponent > MOST_DECIMALS:
-        value = value.quantize(CENT, ROUND_HALF_UP)
-    return f"{value:f}"
+    written = f"{value:f}"
+    _, point, decimals = written.partition(".")
+    if point and len(decimals) > MOST_DECIMALS:
+        return f"{value.quantize(CENT, ROUND_HALF_UP):f}"
+    return written
 
 
 def rounded(value: Decimal, decimals: int) -> str:

@@ -43,9 +43,12 @@ def _read(resource: ConditionView, terms: Terminology) -> list[Condition]:
 
 def status_code(status: Concept | str | None) -> str | None:
     """A status that is a code (DSTU2, STU3) or a CodeableConcept (R4)."""
-    if isinstance(status, Concept):
-        return next((coding.code for coding in status.codings() if coding.code), status.text)
-    return status
+    if status is None or isinstance(status, str):
+        return status
+    for coding in status.codings():
+        if coding.code:
+            return coding.code
+    return status.text
 
 
 def _is_active(resource: ConditionView) -> bool:

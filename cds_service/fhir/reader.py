@@ -115,9 +115,13 @@ def check_subjects(key: str, page: Page[Observation] | Page[Condition], patient_
     Raises:
         WrongPatient: names the prefetch key and the place, never the ids.
     """
+    expected = f"Patient/{patient_id}"
     for place, resource in enumerate(page.resources):
+        subject = _subject(resource)
+        if subject is not None and subject.reference == expected and not page.spoiled:
+            continue
         unreadable = page.spoiled.get(place, frozenset()) & {"subject", "patient"}
-        if unreadable or not _belongs(_subject(resource), patient_id):
+        if unreadable or not _belongs(subject, patient_id):
             message = (
                 f"prefetch.{key}: the {resource.resourceType} at match {place} has a subject that is not the patient "
                 f"of context.patientId: send only resources of the open chart"
@@ -134,8 +138,6 @@ def _belongs(subject: Subject | None, patient_id: str) -> bool:
     if subject is None or subject.reference is None:
         return True
     reference = subject.reference
-    if reference == f"Patient/{patient_id}":
-        return True
     if reference.startswith("urn:uuid:"):
         return reference.removeprefix("urn:uuid:") == patient_id
     parts = reference.split("/_history/", maxsplit=1)[0].split("/")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from typing import TypeVar, cast
 
 import msgspec
 
@@ -15,8 +16,17 @@ NOTHING = msgspec.Raw(b"null")
 """Stands for an absent element that is kept raw until some rule needs it."""
 
 
+T = TypeVar("T")
+
 NUMBER = re.compile(r'"?(-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,5})?)"?')
 NOT_A_NUMBER = Decimal("NaN")
+
+
+def there(found: list[T | None] | None) -> list[T]:
+    """The elements of an array that are there; real data holds nulls."""
+    if not found:
+        return []
+    return [element for element in found if element is not None] if None in found else cast("list[T]", found)
 
 
 class View(msgspec.Struct, gc=False):
@@ -39,10 +49,7 @@ class Concept(View):
 
     def codings(self) -> list[Coding]:
         """The codings that are there."""
-        found = self.coding
-        if not found:
-            return []
-        return [coding for coding in found if coding is not None]
+        return there(self.coding)
 
 
 class LabCoding(View):
@@ -59,10 +66,7 @@ class LabConcept(View):
 
     def codings(self) -> list[LabCoding]:
         """The codings that are there."""
-        found = self.coding
-        if not found:
-            return []
-        return [coding for coding in found if coding is not None]
+        return there(self.coding)
 
 
 class Subject(View):
