@@ -7,7 +7,7 @@ which one of these elements has an impossible type is decoded again element by e
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import TypeVar, cast
 
 import msgspec
@@ -18,7 +18,8 @@ NOTHING = msgspec.Raw(b"null")
 
 T = TypeVar("T")
 
-NUMBER = re.compile(r'"?(-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,5})?)"?')
+SPELLED = re.compile(r'"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,5})?"')
+"""A FHIR decimal as a string; Python would also take `1_0` and digits of other scripts."""
 NOT_A_NUMBER = Decimal("NaN")
 
 
@@ -107,8 +108,12 @@ class Quantity(View):
         text = bytes(raw).decode()
         if text == "null":
             return None
-        match = NUMBER.fullmatch(text)
-        return NOT_A_NUMBER if match is None else Decimal(match[1])
+        if text[0] == '"':
+            text = text[1:-1] if SPELLED.fullmatch(text) else ""
+        try:
+            return Decimal(text)
+        except InvalidOperation:
+            return NOT_A_NUMBER
 
 
 class Range(View):
