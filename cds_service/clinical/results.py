@@ -117,11 +117,11 @@ def choose(
     if in_window and all(result.kind is Kind.EMPTY for result in in_window):
         return Choice(Standing.BLOCKED, in_window[0], last_usable, usable, passed_over)
     if measured is None:
-        lost = next((result for result in undated if result.kind is not Kind.EMPTY), None)
-        if lost is None:
+        lost = [block(result, "no-date") for result in undated if result.kind is not Kind.EMPTY]
+        if not lost:
             return Choice(Standing.NONE, passed_over=passed_over)
-        undatable = block(lost, "no-date")
-        return Choice(Standing.BLOCKED, undatable, untrusted=(undatable,))
+        lost.sort(key=lambda result: (result.code, result.unit, result.shown))
+        return Choice(Standing.BLOCKED, lost[0], untrusted=tuple(lost))
     if measured.kind is Kind.BLOCKED:
         standing = Standing.BLOCKED if age_in_days(measured, today) <= long_window else Standing.NONE
         moment = measured.recency[:2]
