@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cds_service.clinical.days import days_between
 from cds_service.clinical.interval import Interval
 from cds_service.clinical.numbers import spelled
-from cds_service.clinical.results import age_in_days, interval_of, usable_results
+from cds_service.clinical.results import age_in_days, highest_first, interval_of, usable_results
 
 if TYPE_CHECKING:
     from datetime import date
@@ -103,7 +103,8 @@ def _choose(facts: PatientFacts, limits: Limits, today: date) -> tuple[LabResult
     albumins = usable_results(facts.albumin, today, limits.card.future_days)
     for result in plausible_results(facts, limits, today):
         used, form = (result, result.form) if result.form != "total" else _corrected(result, albumins, limits.calcium)
-        key = (-_ordinal(result), FORM_RANK[form], result.recency.instant, result.recency.status, -_in_mmol(used))
+        height = highest_first(used, MG_PER_MMOL)
+        key = (-_ordinal(result), FORM_RANK[form], result.recency.instant, result.recency.status, height)
         candidates.append((key, used, form))
     if not candidates:
         return None, ""
@@ -130,7 +131,7 @@ def _corrected(result: LabResult, albumins: list[LabResult], limits: CalciumLimi
 
 def plausible_results(facts: PatientFacts, limits: Limits, today: date) -> list[LabResult]:
     """Usable calcium results newest first; those outside 1.0 to 5.0 mmol/L are passed over (section 4.3)."""
-    usable = usable_results(facts.calcium, today, limits.card.future_days, lambda r: (-_in_mmol(r), r.unit))
+    usable = usable_results(facts.calcium, today, limits.card.future_days, lambda r: highest_first(r, MG_PER_MMOL))
     return [result for result in usable if _plausible(result, limits.calcium)]
 
 

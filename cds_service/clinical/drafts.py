@@ -170,7 +170,8 @@ def unknown_magnesium(s: States) -> list[Text]:
         return [phrases.FOUND_NO_MG()]
     last = s.m.last
     converted = wording.magnesium_converted(last)
-    return [phrases.FOUND_MG_OLD(v=last.shown, u=last.unit, converted=converted, date=str(last.day))]
+    band = phrases.BANDS[s.m.last_band or "open"]()
+    return [phrases.FOUND_MG_OLD(v=last.shown, u=last.unit, converted=converted, date=str(last.day), band=band)]
 
 
 def found_calcium(s: States) -> list[Text]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from cds_service.clinical import holds, phrases
 from cds_service.clinical.bands import D, M
-from cds_service.clinical.facts import Source
+from cds_service.clinical.facts import Availability, Source
 from cds_service.clinical.numbers import grouped
 from cds_service.clinical.therapy import ACTIVE_FORM, NUTRITIONAL, is_course_grade, is_supplement
 
@@ -70,11 +70,14 @@ def _once(closed: list[Closed]) -> tuple[Closed, ...]:
 
 
 def _unavailable(gate: str, s: States, *sources: Source) -> list[Closed]:
-    return [
-        Closed(gate, phrases.GATE_UNAVAILABLE(source=phrases.SOURCES[source.value]()))
-        for source in sources
-        if not s.known(source)
-    ]
+    return [Closed(gate, _missing(s, source)) for source in sources if not s.known(source)]
+
+
+def _missing(s: States, source: Source) -> Text:
+    """Not available at all, or only in part: a next page was not read, or an entry could not be."""
+    partial = s.facts.availability.get(source) is Availability.PARTIAL
+    phrase = phrases.GATE_PARTIAL if partial else phrases.GATE_UNAVAILABLE
+    return phrase(source=phrases.SOURCES[source.value]())
 
 
 def g_adult(s: States) -> list[Closed]:

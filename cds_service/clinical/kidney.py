@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 JUST_BELOW = Decimal("0.001")
 ADULT = 18
 G3, G4, G5 = 3, 4, 5
+BLOOD = "blood"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +67,16 @@ class Kidney:
 
 def assess(facts: PatientFacts, problems: Problems, limits: Limits, today: date) -> Kidney:
     """Derive the kidney state of *facts*."""
-    found = _reported(facts, limits, today) + _computed(facts, limits, today)
-    every = sorted(found, key=lambda e: (e.rank, e.value))
+    found = _reported(facts, limits, today) + _computed(facts, limits, today, blood=False)
+    every = sorted(found, key=lambda e: (e.rank, e.value, e.shown))
     newest = every[0] if every else None
     window = limits.windows.egfr
     staging = newest if newest is not None and days_between(newest.day, today) <= window else None
     firm = stage_of(staging, problems, limits.kidney, text=False)
-    stage = stage_of(staging, problems, limits.kidney, text=True)
+    stage = max(stage_of(staging, problems, limits.kidney, text=True), _stage_by_blood(facts, staging, limits, today))
     for_magnesium = limits.windows.egfr_ckd if stage >= G3 else limits.windows.egfr
     fresh = newest if newest is not None and days_between(newest.day, today) <= for_magnesium else None
-    creatinine = usable_results(facts.creatinine, today, limits.card.future_days)
+    creatinine = [r for r in usable_results(facts.creatinine, today, limits.card.future_days) if r.form != BLOOD]
     return Kidney(
         stage=stage,
         egfr=newest,
@@ -137,14 +138,25 @@ def _reported(facts: PatientFacts, limits: Limits, today: date) -> list[Egfr]:
     return found
 
 
-def _computed(facts: PatientFacts, limits: Limits, today: date) -> list[Egfr]:
+def _stage_by_blood(facts: PatientFacts, staging: Egfr | None, limits: Limits, today: date) -> int:
+    """A newer whole-blood creatinine gives no eGFR (section 3.5), but one that computes to G4 or G5 closes gates."""
+    computed = sorted(_computed(facts, limits, today, blood=True), key=lambda e: (e.rank, e.value))
+    if not computed or days_between(computed[0].day, today) > limits.windows.egfr:
+        return 0
+    if staging is not None and computed[0].day < staging.day:
+        return 0
+    stage = stage_by_value(computed[0].value, limits.kidney)
+    return stage if stage >= G4 else 0
+
+
+def _computed(facts: PatientFacts, limits: Limits, today: date, *, blood: bool) -> list[Egfr]:
     if facts.sex is None or facts.birth_date is None:
         return []
     found = []
     for result in usable_results(facts.creatinine, today, limits.card.future_days):
         value = interval_of(result)
         age = whole_years(facts.birth_date, _day(result))
-        if result.form == "blood" or not value.is_point or value.bound <= 0 or age < ADULT:
+        if (result.form == BLOOD) is not blood or not value.is_point or value.bound <= 0 or age < ADULT:
             continue
         egfr = ckd_epi_2021(value.bound, age, female=facts.sex == "female")
         r = result.recency

@@ -16,6 +16,7 @@ from cds_service.clinical.magnesium_parts import (
     calcium_salts,
     depleting,
     driving,
+    first_of_g_mg,
     high_threshold,
     threshold,
     two_way,
@@ -104,6 +105,8 @@ def latent(case: Case) -> Card | None:
     says = [*drafts.found_magnesium(s), threshold(s), *two_way(s)]
     when = {"B-TWOWAY": False}
     if not offered:
+        if case.vitamin_d_id == "K-DDEF" and case.vitamin_d is not None and case.vitamin_d.offers_drug:
+            says += drafts.why_not(phrases.NO_MG_ORDER, first_of_g_mg(case.gates.adjunct))
         says += calcium_salts(s)
         return build(s, "K-MGLAT", "info", phrases.S_MGLAT(**value), says, (), when={**when, **_without_drug()})
     says += [phrases.SAY_ADJUNCT(), *drafts.spacing(s), *calcium_salts(s)]

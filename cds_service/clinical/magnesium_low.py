@@ -16,6 +16,7 @@ from cds_service.clinical.magnesium_parts import (
     calcium_salts,
     depleting,
     driving,
+    first_of_g_mg,
     threshold,
     two_way,
     urgent_set,
@@ -81,7 +82,7 @@ def low(case: Case) -> Card | None:
         says += drafts.spacing(s)
         says += [phrases.SAY_CKD_MAGNESIUM_LIMIT()] if s.kidney.reduced else []
     elif not s.m.inside_range or s.d.state is D.DEF:
-        says += drafts.why_not(phrases.NO_MG_ORDER, _first_of_g_mg(closed))
+        says += drafts.why_not(phrases.NO_MG_ORDER, first_of_g_mg(closed))
         says += drafts.found_egfr(s)
     says += [*two_way(s), *_low_sentences(s)]
     when = {"B-MGDOSE": offered, "B-CONCURRENT": by_r16, "B-TWOWAY": not depleting(s)}
@@ -116,12 +117,6 @@ def _low_summary(case: Case, *, offered: bool) -> Text:
 def _is_kidney_unknown(closed: Closed) -> bool:
     """Closed because there is no eGFR, or because the source of kidney results is not available: one ground."""
     return closed.reason.key == phrases.GATE_MG_EGFR.key or closed.reason.values.get("source") == KIDNEY_SOURCE
-
-
-def _first_of_g_mg(closed: tuple[Closed, ...]) -> tuple[Closed, ...]:
-    """The first closed condition of G-MG, the other closed gates (section 15), and what was not available (9.6)."""
-    first = next((item for item in closed if item.gate == "G-MG"), None)
-    return tuple(item for item in closed if item.gate != "G-MG" or item is first or "source" in item.reason.values)
 
 
 def _low_suggestions(s: States, *, offered: bool) -> tuple[Suggestion, ...]:

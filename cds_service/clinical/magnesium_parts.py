@@ -15,7 +15,7 @@ from cds_service.clinical.results import age_in_days
 if TYPE_CHECKING:
     from cds_service.clinical.card import Indicator, Text
     from cds_service.clinical.facts import LabResult
-    from cds_service.clinical.gates import Gates
+    from cds_service.clinical.gates import Closed, Gates
     from cds_service.clinical.states import States
 
 
@@ -127,3 +127,9 @@ def wasting_names(s: States) -> str:
 def depleting(s: States) -> bool:
     """R6: high-dose vitamin D while magnesium is SEV, LOW or LAT."""
     return s.therapy.high_dose and s.m.state in (M.SEV, M.LOW, M.LAT)
+
+
+def first_of_g_mg(closed: tuple[Closed, ...]) -> tuple[Closed, ...]:
+    """The first closed condition of G-MG, the other closed gates (section 15), and what was not available (9.6)."""
+    first = next((item for item in closed if item.gate == "G-MG"), None)
+    return tuple(item for item in closed if item.gate != "G-MG" or item is first or "source" in item.reason.values)

@@ -23,6 +23,7 @@ def never_rechecked(case: Case) -> Card | None:
     last = s.m.last
     summary = phrases.S_MGORDER_SEVERE(v=last.shown, u=last.unit, date=str(last.day))
     says = [*drafts.unknown_magnesium(s), *_also_applies(case)]
+    says += [phrases.SAY_WASTING(drugs=wasting_names(s))] if drafts.wasting_drugs(s) and not wasting_drug(s) else []
     return build(s, "K-MGORDER", "warning", summary, says, drafts.labs([MAGNESIUM_LAB], drafts.magnesium_reason(s)))
 
 

@@ -98,7 +98,7 @@ FOUND_D = _phrase("found.vitamin-d", "v", "u", "converted", "date")
 FOUND_NO_D = _phrase("found.no-vitamin-d")
 FOUND_ONLY_CALCITRIOL = _phrase("found.only-1,25")
 FOUND_MG = _phrase("found.magnesium", "v", "u", "converted", "date")
-FOUND_MG_OLD = _phrase("found.magnesium-old", "v", "u", "converted", "date")
+FOUND_MG_OLD = _phrase("found.magnesium-old", "v", "u", "converted", "date", "band")
 FOUND_NO_MG = _phrase("found.no-magnesium")
 FOUND_UNUSABLE_D = _phrase("found.unusable-vitamin-d", "reason", "date", "values")
 FOUND_UNUSABLE_MG = _phrase("found.unusable-magnesium", "reason", "date", "values")
@@ -152,6 +152,7 @@ GATE_DUP_D_MAINTENANCE = _phrase("gate.G-DUP-D.maintenance", "n")
 GATE_DUP_MG = _phrase("gate.G-DUP-Mg")
 GATE_UNRESOLVED = _phrase("gate.unresolved-drug")
 GATE_UNAVAILABLE = _phrase("gate.unavailable", "source")
+GATE_PARTIAL = _phrase("gate.partial", "source")
 GATE_MG_EGFR = _phrase("gate.G-MG.egfr")
 GATE_MG_STAGE = _phrase("gate.G-MG.stage")
 GATE_MG_DIALYSIS = _phrase("gate.G-MG.dialysis")
@@ -219,7 +220,8 @@ SAY_MGVHIGH = _phrase("say.magnesium-very-high")
 SAY_ACTIVED = _phrase("say.active-vitamin-d")
 SAY_TRIGGER = _phrase("say.trigger", "reason")
 SAY_D2INT = _phrase("say.intermittent-d2", "drug", "date")
-SAY_STALE = _phrase("say.stale")
+SAY_STALE = _phrase("say.stale", "band")
+SAY_NO_CALCIUM = _phrase("say.no-calcium")
 SAY_PPI = _phrase("say.ppi")
 SAY_INSIDE_RANGE = _phrase("say.inside-laboratory-range")
 SAY_SPACING = {
@@ -325,6 +327,10 @@ SOURCES: dict[str, Phrase] = {
 }
 ANALYTES: dict[str, Phrase] = {
     name: _phrase(f"analyte.{name}") for name in ("vitamin-d", "magnesium", "calcium", "egfr")
+}
+BANDS: dict[str, Phrase] = {
+    name: _phrase(f"band.{name}")
+    for name in ("DEF", "INS", "OK", "NOBAND", "TOX", "SEV", "LOW", "LAT", "NORM", "HIGH", "VHIGH", "open")
 }
 CALCIUM_FORMS: dict[str, Phrase] = {
     name: _phrase(f"calcium.{name}") for name in ("ionised", "corrected", "computed", "uncorrected")

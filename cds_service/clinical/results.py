@@ -131,16 +131,27 @@ def choose(
     return Choice(standing, measured, last_usable, usable, passed_over)
 
 
-def by_value(result: LabResult) -> tuple[str, Decimal, str]:
+HEIGHT = {"<": 0, "<=": 1, "": 2, ">=": 3, ">": 4}
+"""Of two results with the same number, which is the lower: `<7.5` before `7.5` before `>7.5`."""
+
+
+def by_value(result: LabResult) -> tuple[str, Decimal, int, str]:
     """The lowest first, one unit family after the other."""
-    return (result.family, interval_of(result).bound, result.unit)
+    return (result.family, interval_of(result).bound, HEIGHT[result.comparator], result.unit)
+
+
+def highest_first(result: LabResult, per_mass: Decimal) -> tuple[Decimal, int, str]:
+    """The highest first, in whatever unit; *per_mass* is a molar unit in the mass unit."""
+    bound = interval_of(result).bound
+    mass = bound if result.family == "mass" else bound * per_mass
+    return (-mass, -HEIGHT[result.comparator], result.unit)
 
 
 def usable_results(
     results: Sequence[LabResult],
     today: date,
     future_days: int,
-    tied: Callable[[LabResult], tuple[str, Decimal, str] | tuple[Decimal, str]] = by_value,
+    tied: Callable[[LabResult], tuple[str, Decimal, int, str] | tuple[Decimal, int, str]] = by_value,
 ) -> list[LabResult]:
     """Companions (section 4.5): usable results newest first; blocked, empty and future ones are passed over.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cds_service.clinical import calcium, kidney, magnesium_state, people, therapy, vitamin_d_state
 from cds_service.clinical.facts import Source
-from cds_service.clinical.results import interval_of, usable_results, within
+from cds_service.clinical.results import highest_first, interval_of, usable_results, within
 from cds_service.clinical.vitamin_d_state import BandRules
 
 if TYPE_CHECKING:
@@ -153,19 +153,13 @@ def newest_companions(facts: PatientFacts, limits: Limits, today: date) -> dict[
     future = limits.card.future_days
     found = {
         "calcium": calcium.plausible_results(facts, limits, today),
-        "phosphate": usable_results(facts.phosphate, today, future, _highest_phosphate),
+        "phosphate": usable_results(facts.phosphate, today, future, lambda r: highest_first(r, PHOSPHATE_MG_PER_MMOL)),
         "pth": usable_results(facts.pth, today, future),
         "potassium": usable_results(facts.potassium, today, future),
         "creatinine": usable_results(facts.creatinine, today, future),
         "egfr": usable_results(facts.egfr, today, future),
     }
     return {analyte: results[0] for analyte, results in found.items() if results}
-
-
-def _highest_phosphate(result: LabResult) -> tuple[Decimal, str]:
-    """Of tied phosphate results the highest counts (section 5), in whatever unit."""
-    bound = interval_of(result).bound
-    return (-bound if result.family == "mass" else -bound * PHOSPHATE_MG_PER_MMOL, result.unit)
 
 
 def _above(result: LabResult, limit: Pair) -> bool:

@@ -113,7 +113,11 @@ def stale(s: States, _: Gates) -> Card | None:
         return None
     result = driving(s)
     summary = phrases.S_STALE(v=result.shown, u=result.unit, n=str(whole_months(s.d.day, s.today)))
-    says = [*drafts.found_vitamin_d(s), phrases.SAY_STALE(), *recheck_dated(s)]
+    says = [
+        *drafts.found_vitamin_d(s),
+        phrases.SAY_STALE(band=phrases.BANDS[s.d.last_band or "open"]()),
+        *recheck_dated(s),
+    ]
     on = drafts.course_recheck(s) if course.running(s) else None
     return build(s, "K-STALE", "info", summary, says, drafts.labs([VITAMIN_D_LAB], drafts.vitamin_d_reason(s), on=on))
 

@@ -96,6 +96,8 @@ def insufficient(s: States, gates: Gates) -> Card | None:
 def _order_sentences(s: States) -> list[Text]:
     """R17, where a vitamin D order is offered."""
     says = drafts.calcium_monitoring(s)
+    if s.calcium.result is None:
+        says.append(phrases.SAY_NO_CALCIUM())
     if s.problems.has("stone-history"):
         says.append(phrases.SAY_STONE_HISTORY())
     if s.problems.has("lactation"):

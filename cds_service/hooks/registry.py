@@ -27,7 +27,7 @@ OBSERVATION_KEYS: Mapping[Source, frozenset[str]] = {
 }
 """The analytes each Observation key asks for (decision table, section 3.6)."""
 
-COUNTS = {Source.VITAMIN_D: 50, Source.MAGNESIUM: 50, Source.CHEMISTRY: 100, Source.KIDNEY: 100, Source.VITALS: 50}
+COUNTS = {Source.VITAMIN_D: 50, Source.MAGNESIUM: 50, Source.CHEMISTRY: 300, Source.KIDNEY: 300, Source.VITALS: 200}
 """`_count` of each Observation query: large enough that one page is the rule."""
 
 CALCITRIOL = "62290-2"

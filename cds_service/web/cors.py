@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from flask_cors import CORS
 
 if TYPE_CHECKING:
-    from flask import Flask
+    from flask import Flask, Response
 
     from cds_service.settings import Settings
 
@@ -28,6 +28,12 @@ def _anchored(origin: str) -> str:
 
 def init_app(app: Flask, settings: Settings) -> None:
     """Let the origins of *settings* call; the answer names the origin and varies by it."""
+
+    @app.after_request
+    def _vary(response: Response) -> Response:
+        response.vary.add("Origin")
+        return response
+
     CORS(
         app,
         origins=[_anchored(origin) for origin in settings.cors_origins],

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 import msgspec
-from flask import Response
+from flask import Response, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from cds_service.errors import (
@@ -60,6 +60,9 @@ def _http_error(error: HTTPException) -> Response:
         answer = _answer(status, "not-supported", f"This address answers {allowed}")
         answer.headers["Allow"] = allowed
         return answer
+    if status == NOT_FOUND and request.method == "OPTIONS":
+        # A preflight that fails would look like a CORS fault where the address is simply not there.
+        return Response(status=204)
     if status == NOT_FOUND:
         return _answer(status, "not-found", "Not found: the services are listed at /cds-services")
     return _answer(status, "processing", error.description or error.name)
