@@ -92,9 +92,15 @@ def _settle_tie(group: list[LabResult], same: Callable[[LabResult, LabResult], b
     others = [result for result in group if result.kind is not Kind.USABLE]
     if not all(same(one, other) for one, other in combinations(usable, 2)):
         usable = [block(result, "conflict") for result in usable]
-    usable.sort(key=lambda result: (result.family, result.code, result.unit, result.shown))
+    usable.sort(key=_safer_first)
     others.sort(key=lambda result: (result.kind is Kind.EMPTY, result.code, result.problem, result.unit, result.shown))
     return usable + others
+
+
+def _safer_first(result: LabResult) -> tuple[object, ...]:
+    """Of results that agree, the one with more doubts about it and without a range that would soften it."""
+    doubts, softened = -len(result.notes), result.reference_low is not None
+    return (result.family, result.code, result.unit, result.shown, doubts, softened, str(result))
 
 
 def choose(

@@ -78,7 +78,9 @@ def assess(orders: Sequence[Medication], limits: TherapyLimits, today: date) -> 
 
 
 def _order_key(order: Medication) -> tuple[str, ...]:
-    return (order.name, str(order.start), str(order.dose), order.status, str(order.bounds_end), str(sorted(order.sets)))
+    """An order of its own, so that the order of entries decides nothing."""
+    facts = (order.start, order.dose, order.status, order.bounds_end, order.supply_end, order.unresolved)
+    return (order.name, *map(str, facts), *sorted(order.sets), *sorted(order.groups))
 
 
 def _distinct(orders: Iterable[Medication]) -> list[Medication]:
