@@ -36,8 +36,8 @@ def profiles(found: Mapping[str, Profile], overlays: Mapping[str, Overlay]) -> N
         for block in profile.blocks_left_out:
             if block not in BLOCKS:
                 raise GuidanceError(PROFILES, f"{key}.blocks_left_out", block, "a block of wording.toml")
-        if profile.says_target and profile.target is None:
-            raise GuidanceError(PROFILES, f"{key}.target", None, "a target, since says_target is true")
+        if profile.target is None and "B-TARGET" not in profile.blocks_left_out:
+            raise GuidanceError(PROFILES, f"{key}.target", None, "a target, or B-TARGET among blocks_left_out")
     for name, overlay in overlays.items():
         pairs = [overlay.deficient_below, overlay.insufficient_below]
         _rising_pairs(PROFILES, f"overlay.{name}", pairs, VITAMIN_D_UNITS)

@@ -21,7 +21,6 @@ class Profile:
     maintenance: str
     adjunct_magnesium: bool
     obesity_rule: bool
-    says_target: bool
     blocks_left_out: tuple[str, ...]
     insufficient_below: Pair | None = None
     indicated_below: Pair | None = None
