@@ -1,4 +1,4 @@
-"""Prefetch, key by key: known, known none, failed or missing (conformance rows 61 to 78).
+"""Prefetch, key by key: known (or known in part), known none, failed or missing (conformance rows 61 to 78).
 
 Missing (the key was not sent), null (known none), an empty Bundle (known none) and an OperationOutcome (failed) are
 four different facts. A required key that is missing, failed or unusable is 412; an optional one leaves its facts
@@ -32,6 +32,7 @@ class State(StrEnum):
     """What is known of one prefetch key."""
 
     KNOWN = "known"
+    PARTIAL = "known in part"
     NONE = "known none"
     FAILED = "failed"
     MISSING = "missing"
@@ -97,7 +98,10 @@ def gather(service: Service, request: HookRequest, completer: Completer) -> tupl
     check_patient(patient, request.patient_id)
     for source, page in pages.items():
         check_subjects(source.value, page, request.patient_id)
-    return _record(patient, pages, keys), tuple(keys.values())
+    record = _record(patient, pages, keys)
+    partial = {source for source, found in record.availability.items() if found is Availability.PARTIAL}
+    told = [key._replace(state=State.PARTIAL) if source in partial else key for source, key in keys.items()]
+    return record, tuple(told)
 
 
 def _first_look(source: Source, raw: msgspec.Raw | None) -> Key:
