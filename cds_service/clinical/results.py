@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
-from itertools import combinations, groupby
+from itertools import combinations, groupby, pairwise
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cds_service.clinical.days import days_between
 from cds_service.clinical.facts import Kind, LabResult
@@ -14,7 +15,6 @@ from cds_service.clinical.facts import Kind, LabResult
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from datetime import date
-    from decimal import Decimal
 
     from cds_service.clinical.interval import Interval
 
@@ -137,27 +137,33 @@ def choose(
     return Choice(standing, measured, last_usable, usable, passed_over)
 
 
+INFINITE = Decimal("Infinity")
 HEIGHT = {"<": 0, "<=": 1, "": 2, ">=": 3, ">": 4}
 """Of two results with the same number, which is the lower: `<7.5` before `7.5` before `>7.5`."""
 
 
-def by_value(result: LabResult) -> tuple[str, Decimal, int, str]:
+def by_value(result: LabResult) -> tuple[object, ...]:
     """The lowest first, one unit family after the other."""
-    return (result.family, interval_of(result).bound, HEIGHT[result.comparator], result.unit)
+    return (result.family, interval_of(result).bound, HEIGHT[result.comparator], *_stricter_range(result))
 
 
-def highest_first(result: LabResult, per_mass: Decimal) -> tuple[Decimal, int, str]:
+def _stricter_range(result: LabResult) -> tuple[object, ...]:
+    """Of the same value twice, the one whose own range is exceeded sooner; then any order, as long as it is one."""
+    return (result.reference_high if result.reference_high is not None else INFINITE, str(result))
+
+
+def highest_first(result: LabResult, per_mass: Decimal) -> tuple[object, ...]:
     """The highest first, in whatever unit; *per_mass* is a molar unit in the mass unit."""
     bound = interval_of(result).bound
     mass = bound if result.family == "mass" else bound * per_mass
-    return (-mass, -HEIGHT[result.comparator], result.unit)
+    return (-mass, -HEIGHT[result.comparator], *_stricter_range(result))
 
 
 def usable_results(
     results: Sequence[LabResult],
     today: date,
     future_days: int,
-    tied: Callable[[LabResult], tuple[str, Decimal, int, str] | tuple[Decimal, int, str]] = by_value,
+    tied: Callable[[LabResult], Any] = by_value,
 ) -> list[LabResult]:
     """Companions (section 4.5): usable results newest first; blocked, empty and future ones are passed over.
 
@@ -167,7 +173,8 @@ def usable_results(
         return []
     latest = -(today.toordinal() + future_days)
     usable = [r for r in results if r.kind is Kind.USABLE and r.day is not None and r.recency.day >= latest]
-    if len(usable) > 1:
+    usable.sort(key=_recency)
+    if any(one.recency == other.recency for one, other in pairwise(usable)):
         usable.sort(key=tied)
         usable.sort(key=_recency)
     return usable
