@@ -97,7 +97,7 @@ def assess(facts: PatientFacts, limits: Limits, today: date, *, short_window: bo
 def _choose(facts: PatientFacts, limits: Limits, today: date, *, short_window: bool) -> Choice:
     checked = [_guard(result, limits.mg) for result in facts.magnesium]
     future = block_future(checked, today, limits.card.future_days)
-    ordered = block_conflicts(newest_first(future), _agree)
+    ordered = block_conflicts(newest_first(future), lambda _: Decimal(1))
     undated = [result for result in facts.magnesium if result.day is None]
     windows = limits.windows
     in_range = windows.magnesium_in_range_short if short_window else windows.magnesium_in_range
@@ -170,13 +170,3 @@ def _high_in_range(result: LabResult) -> bool:
 
 def _is_implausible(bound: Decimal, limits: MagnesiumLimits) -> bool:
     return bound > limits.implausible_above or bound < limits.implausible_below
-
-
-def _agree(one: LabResult, other: LabResult) -> bool:
-    """Whether two tied results say the same; in two units they may differ by their rounding."""
-    first, second = interval_of(one), interval_of(other)
-    if one.family == other.family:
-        return first == second
-    if not (first.is_point and second.is_point) or one.step is None or other.step is None:
-        return False
-    return abs(first.bound - second.bound) <= (one.step + other.step) / 2

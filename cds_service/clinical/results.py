@@ -75,26 +75,38 @@ def block_future(results: Iterable[LabResult], today: date, future_days: int) ->
     ]
 
 
-def block_conflicts(ordered: list[LabResult], same: Callable[[LabResult, LabResult], bool]) -> list[LabResult]:
+def block_conflicts(ordered: list[LabResult], factor: Callable[[LabResult], Decimal]) -> list[LabResult]:
     """Block usable results that are tied in every respect and differ (section 5); *ordered* is newest first.
 
-    Of tied results the usable ones come first, so that an empty twin never hides a measurement.
+    *factor* brings the unit compared of a result to one that all families share. Of tied results the usable ones come
+    first, so that an empty twin never hides a measurement.
     """
     settled: list[LabResult] = []
     for _, tied in groupby(ordered, _recency):
         group = list(tied)
-        settled += group if len(group) == 1 else _settle_tie(group, same)
+        settled += group if len(group) == 1 else _settle_tie(group, factor)
     return settled
 
 
-def _settle_tie(group: list[LabResult], same: Callable[[LabResult, LabResult], bool]) -> list[LabResult]:
+def _settle_tie(group: list[LabResult], factor: Callable[[LabResult], Decimal]) -> list[LabResult]:
     usable = [result for result in group if result.kind is Kind.USABLE]
     others = [result for result in group if result.kind is not Kind.USABLE]
-    if not all(same(one, other) for one, other in combinations(usable, 2)):
+    if not all(_agree(one, other, factor) for one, other in combinations(usable, 2)):
         usable = [block(result, "conflict") for result in usable]
     usable.sort(key=_safer_first)
     others.sort(key=lambda result: (result.kind is Kind.EMPTY, result.code, result.problem, result.unit, result.shown))
     return usable + others
+
+
+def _agree(one: LabResult, other: LabResult, factor: Callable[[LabResult], Decimal]) -> bool:
+    """Whether two tied results say the same; in two unit families they may differ by their rounding."""
+    first, second = interval_of(one), interval_of(other)
+    if one.family == other.family:
+        return first == second
+    if not (first.is_point and second.is_point) or one.step is None or other.step is None:
+        return False
+    slack = (one.step * factor(one) + other.step * factor(other)) / 2
+    return abs(first.bound * factor(one) - second.bound * factor(other)) <= slack
 
 
 def _safer_first(result: LabResult) -> tuple[object, ...]:

@@ -114,7 +114,7 @@ def assess(facts: PatientFacts, rules: BandRules, limits: Limits, today: date, *
 def _choose(facts: PatientFacts, limits: Limits, today: date) -> Choice:
     checked = [_too_low(result, limits.vitamin_d) for result in facts.vitamin_d]
     future = block_future(checked, today, limits.card.future_days)
-    ordered = block_conflicts(newest_first(future), agree)
+    ordered = block_conflicts(newest_first(future), _to_mass)
     undated = [result for result in facts.vitamin_d if result.day is None]
     window = limits.windows.vitamin_d
     return choose(ordered, undated, today, window, lambda _: window)
@@ -167,18 +167,6 @@ def _floor(result: LabResult | None, limits: VitaminDLimits) -> Decimal:
     return limits.floor.for_family("mass" if result is None else result.family)
 
 
-def in_mass(result: LabResult) -> Decimal:
-    """The finite bound of *result* in ng/mL."""
-    bound = interval_of(result).bound
-    return bound if result.family == "mass" else bound * NG_PER_NMOL
-
-
-def agree(one: LabResult, other: LabResult) -> bool:
-    """Whether two results tied in time say the same. In two unit families they may differ by their rounding."""
-    first, second = interval_of(one), interval_of(other)
-    if one.family == other.family:
-        return first == second
-    if not (first.is_point and second.is_point) or one.step is None or other.step is None:
-        return False
-    slack = sum((r.step or Decimal(0)) * (Decimal(1) if r.family == "mass" else NG_PER_NMOL) / 2 for r in (one, other))
-    return abs(in_mass(one) - in_mass(other)) <= slack
+def _to_mass(result: LabResult) -> Decimal:
+    """The factor to ng/mL, to tell whether two results tied in time say the same."""
+    return Decimal(1) if result.family == "mass" else NG_PER_NMOL
