@@ -9,11 +9,13 @@ from flask import Flask
 from cds_service import settings as settings_module
 from cds_service import web
 from cds_service.clinical import guidance
+from cds_service.clinical.facts import Source
 from cds_service.fhir import terminology
+from cds_service.fhir.client import ClientLimits, FhirClient
 from cds_service.fhir.orders import Orders
 from cds_service.hooks import registry
 from cds_service.hooks.cards import CardWriter
-from cds_service.hooks.prefetch import PrefetchOnly
+from cds_service.hooks.completion import CompletionLimits, FhirCompleter
 from cds_service.hooks.service import Engine
 
 if TYPE_CHECKING:
@@ -33,10 +35,27 @@ def build_engine(settings: Settings) -> Engine:
         terms=terms,
         registry=registry.build(terms),
         writer=CardWriter(loaded, Orders(loaded)),
-        completer=PrefetchOnly(),
+        completer=_completer(settings),
         max_cards=settings.max_cards,
         d3_is_total=settings.d3_is_total,
+        strict_fhir=settings.strict_fhir,
         today=settings.today,
+    )
+
+
+def _completer(settings: Settings) -> FhirCompleter:
+    keys = len(Source)
+    limits = ClientLimits(
+        connect_timeout=settings.fhir_connect_timeout,
+        read_timeout=settings.fhir_read_timeout,
+        max_bytes=settings.fhir_max_bytes,
+        post_search=settings.fhir_post_search,
+        ca_file=None if settings.fhir_ca_file is None else str(settings.fhir_ca_file),
+        connections=settings.threads * keys,
+    )
+    return FhirCompleter(
+        FhirClient(settings.server_rules(), limits),
+        CompletionLimits(settings.fhir_deadline, settings.fhir_max_pages, settings.fhir_max_resources),
     )
 
 

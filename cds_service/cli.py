@@ -126,21 +126,21 @@ def _evaluate(options: argparse.Namespace) -> int:
     except OSError as error:
         return _failed("not-found", f"{options.request}: {error.strerror}")
     except RequestError as error:
-        return _failed(error.code, str(error))
+        return _failed(error.code, *error.details)
     if options.explain:
         print("\n".join(explain(answer)), file=sys.stderr)
     print(msgspec.json.format(msgspec.json.encode(answer.response), indent=2).decode())
     return 0
 
 
-def _failed(code: str, message: str) -> int:
-    print(json.dumps(operation_outcome(code, message), indent=2), file=sys.stderr)
+def _failed(code: str, *messages: str) -> int:
+    print(json.dumps(operation_outcome(code, *messages), indent=2), file=sys.stderr)
     return FAILED
 
 
 def explain(answer: Answer) -> list[str]:
     """The trace for people: each prefetch key, then each step of the evaluation."""
-    keys = [f"prefetch {key.source.value}: {key.state}{f' ({key.why})' if key.why else ''}" for key in answer.keys]
+    keys = [f"prefetch {key.source.value}: {key.told}{f' ({key.why})' if key.why else ''}" for key in answer.keys]
     return [*keys, *(f"{s.id}: {'yes' if s.fired else 'no'}: {s.because}" for s in answer.evaluation.trace)]
 
 

@@ -12,12 +12,18 @@
         ├── PrefetchUnavailable 412  a required prefetch key is missing, failed or unusable
         ├── BodyTooLarge        413  larger than CDS_MAX_BODY
         ├── WrongMediaType      415  not application/json
-        └── WrongPatient        422  a resource belongs to another patient
+        ├── WrongPatient        422  a resource belongs to another patient
+        └── InvalidFhir         422  CDS_STRICT_FHIR is on, and resources are not valid FHIR R4
 
 Messages name keys, fields and positions, never values that came from a patient's record.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class CdsError(Exception):
@@ -46,9 +52,14 @@ class SettingsError(StartupError):
 
 
 class RequestError(CdsError):
-    """Something the caller can mend. `code` is the FHIR issue type of the OperationOutcome."""
+    """Something the caller can mend. `code` is the FHIR issue type of the OperationOutcome, `details` its sentences."""
 
     code = "invalid"
+
+    @property
+    def details(self) -> tuple[str, ...]:
+        """One sentence for each issue."""
+        return (str(self),)
 
 
 class MalformedRequest(RequestError):
@@ -83,3 +94,19 @@ class WrongPatient(RequestError):
     """A resource belongs to another patient than the context's (conformance row 44)."""
 
     code = "business-rule"
+
+
+class InvalidFhir(RequestError):
+    """Resources are not valid FHIR R4, and `CDS_STRICT_FHIR` asks for that."""
+
+    code = "structure"
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        """Name all the *problems*: prefetch key, element, what is expected."""
+        super().__init__("; ".join(problems))
+        self._problems = tuple(problems)
+
+    @property
+    def details(self) -> tuple[str, ...]:
+        """Each problem."""
+        return self._problems

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from typing import TYPE_CHECKING
 
+from cds_service import logs
 from cds_service.app import create_app
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ def application() -> Flask:
     Raises:
         StartupError: a setting or a guidance file is wrong.
     """
+    logs.set_up()
     app = create_app()
     gc.collect()
     gc.freeze()

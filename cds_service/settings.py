@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, FilePath, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -19,6 +19,7 @@ from pydantic_settings import (
 )
 
 from cds_service.errors import SettingsError
+from cds_service.fhir.servers import ServerRules, read_rules
 
 CONFIG_VARIABLE = "CDS_CONFIG"
 """The environment variable that names a TOML file of settings; the environment wins over the file."""
@@ -46,10 +47,45 @@ class Settings(BaseSettings):
         default=(SANDBOX, r"http://localhost(:\d+)?", r"http://127\.0\.0\.1(:\d+)?"),
         description="Browser origins that may call, exact or as regular expressions; comma-separated.",
     )
+    fhir_servers: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="FHIR servers that may be called: exact base URLs, or hosts (https); comma-separated.",
+    )
+    fhir_private_networks: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="Private networks that the name of a FHIR server may lead to; comma-separated."
+    )
+    fhir_without_token: bool = Field(
+        default=False, description="Call FHIR servers other than loopback also without an access token."
+    )
+    fhir_ca_file: FilePath | None = Field(
+        default=None, description="Certificates that FHIR servers are trusted by, instead of the usual ones (PEM)."
+    )
+    fhir_deadline: float = Field(
+        default=1.5, gt=0, le=60, description="Seconds that one request waits for the FHIR server in all."
+    )
+    fhir_connect_timeout: float = Field(
+        default=0.5, gt=0, le=60, description="Seconds to connect to the FHIR server, within the deadline."
+    )
+    fhir_read_timeout: float = Field(
+        default=1.2, gt=0, le=60, description="Longest silence of the FHIR server in seconds, within the deadline."
+    )
+    fhir_max_bytes: int = Field(
+        default=8 * 1024 * 1024, ge=1024, description="Largest answer of the FHIR server in bytes, unpacked."
+    )
+    fhir_max_pages: int = Field(default=10, ge=1, le=1000, description="Pages read for one prefetch key at most.")
+    fhir_max_resources: int = Field(
+        default=5000, ge=1, description="Resources of one prefetch key after which no further page is read."
+    )
+    fhir_post_search: bool = Field(
+        default=False, description="Search the FHIR server with POST, so that no patient id stands in a URL."
+    )
+    strict_fhir: bool = Field(
+        default=False, description="Refuse resources that are not valid FHIR R4 with 422 and all that is wrong."
+    )
     workers: int = Field(default=1, ge=1, le=64, description="Server processes of `cds-service serve`.")
     threads: int = Field(default=2, ge=1, le=64, description="Threads of each server process.")
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "fhir_servers", "fhir_private_networks", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -63,6 +99,18 @@ class Settings(BaseSettings):
             except re.error as error:
                 message = f"{pattern!r} is neither an origin nor a regular expression: {error}"
                 raise ValueError(message) from error
+        return value
+
+    @field_validator("fhir_servers")
+    @classmethod
+    def _servers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        read_rules(value, ())
+        return value
+
+    @field_validator("fhir_private_networks")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        read_rules((), value)
         return value
 
     @field_validator("timezone")
@@ -89,6 +137,10 @@ class Settings(BaseSettings):
         file = os.environ.get(CONFIG_VARIABLE)
         toml = (TomlConfigSettingsSource(settings_cls, Path(file)),) if file else ()
         return (init_settings, env_settings, *toml)
+
+    def server_rules(self) -> ServerRules:
+        """Which FHIR servers may be called."""
+        return read_rules(self.fhir_servers, self.fhir_private_networks, without_token=self.fhir_without_token)
 
     def today(self) -> date:
         """Which day it is: `as_of`, or today in `timezone`."""

@@ -66,7 +66,8 @@ class Page(Generic[R]):
     """What a Bundle held. `spoiled` names, per place in `resources`, the elements that could not be read.
 
     `included` are the raw resources of other types, `unreadable` counts entries that are no resources, `failed` says
-    that an OperationOutcome of severity error or fatal was among them, `more` that a next page was not followed.
+    that an OperationOutcome of severity error or fatal was among them, `more` that a next page was not followed,
+    `next_page` where it is.
     """
 
     resources: tuple[R, ...] = ()
@@ -75,6 +76,20 @@ class Page(Generic[R]):
     unreadable: int = 0
     failed: bool = False
     more: bool = False
+    next_page: str | None = None
+
+    def followed_by(self, later: Page[R]) -> Page[R]:
+        """This page and the *later* one as one."""
+        places = {len(self.resources) + place: names for place, names in later.spoiled.items()}
+        return Page(
+            self.resources + later.resources,
+            self.spoiled | places,
+            self.included + later.included,
+            self.unreadable + later.unreadable,
+            self.failed or later.failed,
+            later.more,
+            later.next_page,
+        )
 
 
 class NotFhir(Exception):
@@ -124,7 +139,8 @@ def read_bundle(raw: bytes | msgspec.Raw, view: type[R], types: frozenset[str]) 
             return _read_slowly(raw, view, types)
         if entry.search is None or entry.search.mode not in NO_MATCH:
             resources.append(entry.resource)
-    return Page(tuple(resources), more=_has_next(bundle.link or ()))
+    more, url = _next(bundle.link or ())
+    return Page(tuple(resources), more=more, next_page=url)
 
 
 def _check_bundle(found: str | None) -> None:
@@ -135,8 +151,12 @@ def _check_bundle(found: str | None) -> None:
         raise NotFhir
 
 
-def _has_next(links: Iterable[_Link]) -> bool:
-    return any(link.relation == "next" for link in links)
+def _next(links: Iterable[_Link]) -> tuple[bool, str | None]:
+    """Whether there is a next page, and where."""
+    for link in links:
+        if link.relation == "next":
+            return True, link.url
+    return False, None
 
 
 def _read_slowly(raw: bytes | msgspec.Raw, view: type[R], wanted: frozenset[str]) -> Page[R]:
@@ -154,7 +174,7 @@ def _read_slowly(raw: bytes | msgspec.Raw, view: type[R], wanted: frozenset[str]
         tuple(reader.included),
         reader.unreadable,
         reader.failed,
-        more=_raw_next(bundle.link),
+        *_raw_next(bundle.link),
     )
 
 
@@ -167,14 +187,14 @@ def _entries(raw: msgspec.Raw) -> list[msgspec.Raw]:
         return [raw]
 
 
-def _raw_next(raw: msgspec.Raw) -> bool:
-    """Whether there is a next page; a list of links that cannot be read may hide one."""
+def _raw_next(raw: msgspec.Raw) -> tuple[bool, str | None]:
+    """Whether there is a next page, and where; a list of links that cannot be read may hide one."""
     if is_null(raw):
-        return False
+        return False, None
     try:
-        return _has_next(_LINKS.decode(raw))
+        return _next(_LINKS.decode(raw))
     except UNREADABLE:
-        return True
+        return True, None
 
 
 class _SlowReader(Generic[R]):

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from cds_service.fhir.orders import Json
 
 
-def operation_outcome(code: str, diagnostics: str) -> Json:
-    """An OperationOutcome with one issue of severity error; *code* is a FHIR issue type."""
-    issue = {"severity": "error", "code": code, "diagnostics": diagnostics}
-    return {"resourceType": "OperationOutcome", "issue": [issue]}
+def operation_outcome(code: str, *diagnostics: str) -> Json:
+    """An OperationOutcome with an issue of severity error for each sentence; *code* is a FHIR issue type."""
+    issues = [{"severity": "error", "code": code, "diagnostics": sentence} for sentence in diagnostics]
+    return {"resourceType": "OperationOutcome", "issue": issues}

@@ -6,7 +6,7 @@ decoded in one pass; anything else is read again member by member, to say what t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -20,10 +20,17 @@ if TYPE_CHECKING:
 PATIENT_FACING = ("Patient/", "RelatedPerson/")
 """`userId` types for whom there are no cards: the wording is for clinicians (row 42)."""
 
+EXPLAIN = "example.vitamin-d-magnesium.explain"
+"""The extension by which a client asks how an answer came about, and under which it is told."""
+
 
 @dataclass(frozen=True, slots=True)
 class HookRequest:
-    """One call of a service. `prefetch` maps each key to its raw JSON; empty where the member was absent or null."""
+    """One call of a service. `prefetch` maps each key to its raw JSON; empty where the member was absent or null.
+
+    `fhir_authorization` stays raw until a call is made with it; it never shows in a repr. `explain` says that the
+    client asks how the answer came about.
+    """
 
     hook: str
     hook_instance: str
@@ -31,6 +38,8 @@ class HookRequest:
     user_id: str
     prefetch: Mapping[str, msgspec.Raw]
     fhir_server: str | None = None
+    fhir_authorization: msgspec.Raw | None = field(default=None, repr=False)
+    explain: bool = False
 
     @property
     def patient_facing(self) -> bool:
@@ -50,6 +59,7 @@ class _Envelope(msgspec.Struct):
     fhirServer: str | None = None  # noqa: N815 - the specification's name
     fhirAuthorization: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET  # noqa: N815 - the specification's name
     prefetch: dict[str, msgspec.Raw] | None = None
+    extension: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
@@ -69,10 +79,13 @@ def read_request(body: bytes) -> HookRequest:
         envelope = _ENVELOPE.decode(body)
     except UNREADABLE:
         return _read_carefully(body)
-    context, authorization = envelope.context, envelope.fhirAuthorization
+    context, authorization = envelope.context, _given(envelope.fhirAuthorization)
     told = (envelope.hook, envelope.hookInstance, context.patientId, context.userId, envelope.fhirServer or "x")
-    unauthorised = authorization is not msgspec.UNSET and not is_null(authorization) and envelope.fhirServer is None
-    if unauthorised or "/" in context.patientId or not all(map(str.strip, told)):
+    if (
+        (authorization is not None and envelope.fhirServer is None)
+        or "/" in context.patientId
+        or not all(map(str.strip, told))
+    ):
         return _read_carefully(body)
     return HookRequest(
         envelope.hook,
@@ -81,6 +94,8 @@ def read_request(body: bytes) -> HookRequest:
         context.userId,
         envelope.prefetch or {},
         envelope.fhirServer,
+        authorization,
+        _asks_to_explain(_given(envelope.extension)),
     )
 
 
@@ -110,7 +125,23 @@ def _read_carefully(body: bytes) -> HookRequest:
         user_id=_text(context, "userId", "context"),
         prefetch=_object(envelope["prefetch"], "prefetch") if _present(envelope, "prefetch") else {},
         fhir_server=_text(envelope, "fhirServer", "The body") if _present(envelope, "fhirServer") else None,
+        fhir_authorization=envelope["fhirAuthorization"] if _present(envelope, "fhirAuthorization") else None,
+        explain=_asks_to_explain(envelope.get("extension")),
     )
+
+
+def _given(member: msgspec.Raw | msgspec.UnsetType) -> msgspec.Raw | None:
+    return None if isinstance(member, msgspec.UnsetType) or is_null(member) else member
+
+
+def _asks_to_explain(extension: msgspec.Raw | None) -> bool:
+    """Whether the request's `extension` asks for the explanation; one of any other shape does not (row 38)."""
+    if extension is None:
+        return False
+    try:
+        return bytes(_OBJECT.decode(extension).get(EXPLAIN, b"")) == b"true"
+    except UNREADABLE:
+        return False
 
 
 def _object(raw: bytes | msgspec.Raw, what: str) -> dict[str, msgspec.Raw]:

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cds_service.clinical.evaluate import Evaluation, evaluate
-from cds_service.fhir import reader
-from cds_service.hooks.messages import read_request
-from cds_service.hooks.prefetch import gather
+from cds_service.errors import InvalidFhir
+from cds_service.fhir import reader, strict
+from cds_service.hooks.messages import EXPLAIN, read_request
+from cds_service.hooks.prefetch import gather, read_record
+from cds_service.hooks.record import explanation, record
 from cds_service.hooks.registry import check_hook
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from datetime import date
 
     from cds_service.clinical.guidance_types import Guidance
     from cds_service.fhir.orders import Json
     from cds_service.fhir.terminology import Terminology
     from cds_service.hooks.cards import CardWriter
-    from cds_service.hooks.prefetch import Completer, Key
+    from cds_service.hooks.keys import Key
+    from cds_service.hooks.prefetch import Completer
     from cds_service.hooks.registry import Registry
+
+LOG = logging.getLogger("cds_service.prefetch")
+NOTHING_EVALUATED = Evaluation((), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +35,8 @@ class Answer:
     """A response and how it came about: the evaluation and what was known of each prefetch key."""
 
     response: Json
-    evaluation: Evaluation
-    keys: tuple[Key, ...]
+    evaluation: Evaluation = NOTHING_EVALUATED
+    keys: tuple[Key, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,7 @@ class Engine:
     completer: Completer
     max_cards: int
     d3_is_total: bool
+    strict_fhir: bool
     today: Callable[[], date]
 
     def answer(self, service_id: str, body: bytes) -> Answer:
@@ -55,8 +63,28 @@ class Engine:
         request = read_request(body)
         check_hook(service, request.hook)
         if request.patient_facing:
-            return Answer({"cards": []}, Evaluation((), ()), ())
-        record, keys = gather(service, request, self.completer)
-        facts = reader.read(record, self.terms, d3_is_total=self.d3_is_total)
+            return Answer({"cards": []})
+        gathered = gather(service, request, self.completer)
+        if LOG.isEnabledFor(logging.INFO):
+            LOG.info("prefetch", extra={"fields": record(request, gathered)})
+        keys = gathered.keys
+        if self.strict_fhir:
+            _check_strictly(keys.values())
+        facts = reader.read(read_record(keys, request.patient_id), self.terms, d3_is_total=self.d3_is_total)
         evaluation = evaluate(facts, self.guidance, self.today(), self.max_cards)
-        return Answer(self.writer.write(evaluation.cards, request.patient_id), evaluation, keys)
+        response = self.writer.write(evaluation.cards, request.patient_id)
+        if request.explain:
+            response["extension"] = {EXPLAIN: explanation(request, gathered, evaluation.trace)}
+        return Answer(response, evaluation, tuple(keys.values()))
+
+
+def _check_strictly(keys: Iterable[Key]) -> None:
+    """Refuse what is not valid FHIR R4, with all that is wrong with it."""
+    found = [
+        f"prefetch.{key.source.value}: {f'{where}: ' if where else ''}{message}"
+        for key in keys
+        for raw in key.raw
+        for where, message in strict.problems(raw)
+    ]
+    if found:
+        raise InvalidFhir(found)

@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from cds_service.errors import (
     BodyTooLarge,
+    InvalidFhir,
     MalformedRequest,
     PrefetchUnavailable,
     RequestError,
@@ -30,6 +31,7 @@ STATUS: dict[type[RequestError], int] = {
     BodyTooLarge: 413,
     WrongMediaType: 415,
     WrongPatient: 422,
+    InvalidFhir: 422,
 }
 LOG = logging.getLogger("cds_service")
 NOT_FOUND, NOT_ALLOWED = 404, 405
@@ -42,13 +44,13 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(Exception, _bug)
 
 
-def _answer(status: int, code: str, message: str) -> Response:
-    body = msgspec.json.encode(operation_outcome(code, message))
+def _answer(status: int, code: str, *messages: str) -> Response:
+    body = msgspec.json.encode(operation_outcome(code, *messages))
     return Response(body, status=status, mimetype="application/json")
 
 
 def _request_error(error: RequestError) -> Response:
-    return _answer(STATUS[type(error)], error.code, str(error))
+    return _answer(STATUS[type(error)], error.code, *error.details)
 
 
 def _http_error(error: HTTPException) -> Response:

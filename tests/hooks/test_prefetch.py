@@ -7,13 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
 import pytest
 
 from cds_service.clinical.facts import Availability, Source
 from cds_service.errors import MalformedRequest, PrefetchUnavailable, UnknownService, WrongPatient
+from cds_service.fhir.bundle import NotFhir
+from cds_service.fhir.reader import Record
+from cds_service.hooks.keys import Key, State, read
 from cds_service.hooks.messages import HookRequest, read_request
-from cds_service.hooks.prefetch import Key, PrefetchOnly, State, gather
+from cds_service.hooks.prefetch import Completer, Gathered, PrefetchOnly, gather, read_record
 from cds_service.hooks.registry import REQUIRED, Registry, Service, check_hook
 from tests.support.fixtures import SERVICE, engine
 from tests.web.calls import KEYS, TODAY, bundle, changed, golden, outcome, without
@@ -35,19 +37,28 @@ class Server:
 
     has: Mapping[Source, Any] = field(default_factory=dict)
     fails: Mapping[Source, str] = field(default_factory=dict)
-    asked: list[dict[Source, str]] = field(default_factory=list)
+    asked: list[tuple[Source, ...]] = field(default_factory=list)
 
-    def complete(self, missing: Mapping[Source, str], request: HookRequest) -> Mapping[Source, Key]:
+    def complete(self, lacking: Mapping[Source, Key], service: Service, request: HookRequest) -> Gathered:
         """Answer from `has` and `fails`."""
-        del request
-        self.asked.append(dict(missing))
-        found = {
-            source: Key(source, State.KNOWN, raw=msgspec.Raw(json.dumps(self.has[source]).encode()))
-            for source in missing
-            if source in self.has
-        }
-        failed = {source: Key(source, State.FAILED, self.fails[source]) for source in missing if source in self.fails}
-        return {**found, **failed}
+        del service, request
+        self.asked.append(tuple(lacking))
+        return Gathered({source: self._answer(key) for source, key in lacking.items()})
+
+    def _answer(self, key: Key) -> Key:
+        source = key.source
+        if source in self.fails:
+            return key._replace(state=State.FAILED, why=self.fails[source])
+        try:
+            return read(source, json.dumps(self.has[source]).encode()) if source in self.has else key
+        except NotFhir as reason:
+            return key._replace(state=State.FAILED, why=str(reason))
+
+
+def _gather(body: Mapping[str, Any], completer: Completer) -> tuple[Record, tuple[Key, ...]]:
+    """The record of the patient, and what was known of each key."""
+    keys = gather(_service(), _request(body), completer).keys
+    return read_record(keys, _request(body).patient_id), tuple(keys.values())
 
 
 def _states(keys: tuple[Key, ...]) -> dict[str, State]:
@@ -57,18 +68,17 @@ def _states(keys: tuple[Key, ...]) -> dict[str, State]:
 def test_nothing_to_fetch() -> None:
     """Row 74: with full prefetch nothing is asked for."""
     server = Server()
-    gather(_service(), _request(golden()), server)
+    _gather(golden(), server)
 
     assert server.asked == []
 
 
 def test_only_what_is_missing_is_fetched() -> None:
-    """Rows 61, 72: what arrived is compared with what was asked, and just the rest is fetched, by its own query."""
+    """Rows 61, 72: what arrived is compared with what was asked, and just the rest is fetched."""
     server = Server(has={Source.KIDNEY: bundle(), Source.MAGNESIUM: golden()["prefetch"]["magnesium"]})
-    _, keys = gather(_service(), _request(without("magnesium", "kidney")), server)
-    queries = {source: _service().prefetch[source] for source in (Source.MAGNESIUM, Source.KIDNEY)}
+    _, keys = _gather(without("magnesium", "kidney"), server)
 
-    assert [queries] == server.asked
+    assert server.asked == [(Source.MAGNESIUM, Source.KIDNEY)]
     assert dict.fromkeys(KEYS, State.KNOWN) == _states(keys)
 
 
@@ -76,8 +86,8 @@ def test_everything_is_fetched_without_prefetch() -> None:
     """Rows 61, 75: without prefetch all keys are asked for; what comes back is the same record."""
     prefetch = golden()["prefetch"]
     server = Server(has={Source(name): value for name, value in prefetch.items()})
-    fetched, _ = gather(_service(), _request({**golden(), "prefetch": {}}), server)
-    sent, _ = gather(_service(), _request(golden()), PrefetchOnly())
+    fetched, _ = _gather({**golden(), "prefetch": {}}, server)
+    sent, _ = _gather(golden(), PrefetchOnly())
 
     assert sent == fetched
 
@@ -88,7 +98,7 @@ def test_everything_is_fetched_without_prefetch() -> None:
 def test_what_was_sent_is_not_fetched_again(value: object) -> None:
     """Rows 66, 68: known none and a failed key are answers: the query is not repeated blindly."""
     server = Server()
-    gather(_service(), _request(changed(chemistry=value)), server)
+    _gather(changed(chemistry=value), server)
 
     assert server.asked == []
 
@@ -108,14 +118,41 @@ def test_what_was_sent_is_not_fetched_again(value: object) -> None:
 )
 def test_states(value: object, state: State) -> None:
     """Rows 64 to 69, 77: what is known of a key."""
-    _, keys = gather(_service(), _request(changed(chemistry=value)), PrefetchOnly())
+    _, keys = _gather(changed(chemistry=value), PrefetchOnly())
 
     assert state == _states(keys)["chemistry"]
 
 
+def test_next_page_is_asked_for() -> None:
+    """Row 70: a prefetched Bundle with a next page is lacking; one without is not."""
+    server = Server()
+    _gather(changed(conditions=bundle(link=[{"relation": "next", "url": "x"}])), server)
+
+    assert server.asked == [(Source.CONDITIONS,)]
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (None, "known none"),
+        (bundle(), "known none"),
+        (golden()["prefetch"]["chemistry"], "prefetched"),
+        (outcome("error"), "failed"),
+        (golden()["prefetch"]["chemistry"] | {"link": [{"relation": "next", "url": "x"}]}, "prefetched in part"),
+        (bundle(link=[{"relation": "next", "url": "x"}]), "prefetched in part"),
+    ],
+    ids=["null", "empty", "results", "OperationOutcome", "next page", "empty page with a next"],
+)
+def test_what_is_told(value: object, told: str) -> None:
+    """Rows 66 to 70: the record of the request tells known none, known, known in part and failed apart."""
+    _, keys = _gather(changed(chemistry=value), PrefetchOnly())
+
+    assert {key.source.value: key.told for key in keys}["chemistry"] == told
+
+
 def test_missing_state() -> None:
     """Row 64: a key that was not sent and could not be fetched stays missing, and its source is unavailable."""
-    record, keys = gather(_service(), _request(without("conditions")), PrefetchOnly())
+    record, keys = _gather(without("conditions"), PrefetchOnly())
 
     assert _states(keys)["conditions"] is State.MISSING
     assert record.availability[Source.CONDITIONS] is Availability.UNAVAILABLE
@@ -135,7 +172,7 @@ def test_missing_state() -> None:
 )
 def test_availability(key: str, value: object, availability: Availability) -> None:
     """Rows 66 to 70, section 9.6: available, partial and unavailable are told apart."""
-    record, _ = gather(_service(), _request(changed(**{key: value})), PrefetchOnly())
+    record, _ = _gather(changed(**{key: value}), PrefetchOnly())
 
     assert availability is record.availability[Source(key)]
 
@@ -146,13 +183,13 @@ def test_required_key_that_cannot_be_fetched(source: Source) -> None:
     server = Server(fails={source: "the server answered 403"})
 
     with pytest.raises(PrefetchUnavailable, match=rf"{source.value}.*403"):
-        gather(_service(), _request(without(source.value)), server)
+        _gather(without(source.value), server)
 
 
 def test_optional_key_that_cannot_be_fetched() -> None:
     """Row 73: an optional key that the server does not give is unavailable, and nothing more."""
     server = Server(fails={Source.KIDNEY: "the server answered 403"})
-    record, keys = gather(_service(), _request(without("kidney")), server)
+    record, keys = _gather(without("kidney"), server)
 
     assert _states(keys)["kidney"] is State.FAILED
     assert record.availability[Source.KIDNEY] is Availability.UNAVAILABLE
@@ -164,18 +201,18 @@ def test_fetched_resources_are_checked_too(source: Source) -> None:
     stray = bundle({"resourceType": "Observation", "subject": {"reference": "Patient/another"}})
 
     with pytest.raises(WrongPatient, match=source.value):
-        gather(_service(), _request(without(source.value)), Server(has={source: stray}))
+        _gather(without(source.value), Server(has={source: stray}))
 
 
 def test_fetched_outcome() -> None:
     """Row 68: an OperationOutcome that was fetched fails its key like one that was sent."""
     with pytest.raises(PrefetchUnavailable, match="OperationOutcome"):
-        gather(_service(), _request(without("magnesium")), Server(has={Source.MAGNESIUM: outcome("error")}))
+        _gather(without("magnesium"), Server(has={Source.MAGNESIUM: outcome("error")}))
 
 
 def test_every_key_is_told_of() -> None:
     """Row 17: what is known is told of every published key, in the order of discovery."""
-    _, keys = gather(_service(), _request(golden()), PrefetchOnly())
+    _, keys = _gather(golden(), PrefetchOnly())
 
     assert [key.source.value for key in keys] == list(_service().discovery()["prefetch"])
 

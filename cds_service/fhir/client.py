@@ -1,0 +1,273 @@
+"""The one place that talks to a FHIR server: reads and searches, within a deadline, on one origin.
+
+What a server may do wrong ends in one of two ways: the answer's bytes, or `FhirUnavailable` with a reason that names
+neither the patient nor the token nor the address.
+"""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urljoin
+
+import requests
+import urllib3
+
+from cds_service.fhir import transport
+from cds_service.fhir.servers import ServerRefused, origin_of
+from cds_service.fhir.transport import Exchange
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cds_service.fhir.servers import Base, ServerRules
+    from cds_service.fhir.transport import Deadline
+
+JSON_TYPES = frozenset({"", "application/fhir+json", "application/json", "application/json+fhir", "text/json"})
+ACCEPT = "application/fhir+json, application/json;q=0.9"
+FORM = "application/x-www-form-urlencoded"
+LONGEST_GET = 2000
+"""A longer URL is sent as a POST of its parameters: proxies cut long ones."""
+MOST_REDIRECTS = 3
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+BUSY = frozenset({429, 503})
+OK, SEE_OTHER = 200, 303
+PIECE = 64 * 1024
+PAUSE = 0.05
+"""Seconds before a second try, where the server names none."""
+MEANINGS = {
+    401: " (the access token is missing, expired or refused)",
+    403: " (the access token does not allow this)",
+}
+
+
+class FhirUnavailable(Exception):
+    """The server did not give what was asked; the message says why."""
+
+
+class _Broken(Exception):
+    """The connection was refused or broken off: worth a second try."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientLimits:
+    """What a call may take, and how it is sent. Times in seconds, sizes in bytes."""
+
+    connect_timeout: float
+    read_timeout: float
+    max_bytes: int
+    post_search: bool
+    ca_file: str | None
+    connections: int
+
+
+class _Call(NamedTuple):
+    method: str
+    url: str
+    body: str | None = None
+
+
+class _Reply(NamedTuple):
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class FhirClient:
+    """The pooled session of one process, and the threads that calls run in side by side."""
+
+    def __init__(self, rules: ServerRules, limits: ClientLimits) -> None:
+        """Prepare; nothing is connected yet."""
+        self.rules = rules
+        self.limits = limits
+        self.threads = ThreadPoolExecutor(limits.connections, thread_name_prefix="fhir")
+        self.session = transport.new_session(limits.connections, limits.ca_file)
+
+    def connect(self, url: str, token: str | None, deadline: Deadline) -> FhirServer:
+        """The FHIR server at *url* for one request of one user.
+
+        Raises:
+            ServerRefused: it may not be called.
+        """
+        return FhirServer(self, self.rules.check(url, token=token is not None), token, deadline)
+
+    def close(self) -> None:
+        """Let go of threads and connections."""
+        self.threads.shutdown(wait=False, cancel_futures=True)
+        self.session.close()
+
+
+class FhirServer:
+    """One FHIR server for one request: holds the token, which is sent to its origin and nowhere else (row 81)."""
+
+    def __init__(self, client: FhirClient, base: Base, token: str | None, deadline: Deadline) -> None:
+        """Not yet connected, nor its name resolved."""
+        self._client = client
+        self._base = base
+        self._token = token
+        self._deadline = deadline
+        self._resolving = threading.Lock()
+        self._addresses: tuple[str, ...] = ()
+
+    def ask(self, query: str) -> bytes:
+        """What the server answers to *query*, relative to its base: `Type/id` or `Type?parameters`.
+
+        Raises:
+            FhirUnavailable: it could not be had.
+        """
+        path, mark, parameters = query.partition("?")
+        url = f"{self._base.url}/{query}"
+        if mark and (self._client.limits.post_search or len(url) > LONGEST_GET):
+            return self._read(_Call("POST", f"{self._base.url}/{path}/_search", parameters))
+        return self._read(_Call("GET", url))
+
+    def follow(self, link: str) -> bytes:
+        """The page at *link*, which must be on the origin of the server (row 71).
+
+        Raises:
+            FhirUnavailable: it is elsewhere, or could not be had.
+        """
+        return self._read(_Call("GET", self._on_origin(link, f"{self._base.url}/", "it is on another server")))
+
+    def _on_origin(self, link: str, against: str, elsewhere: str) -> str:
+        try:
+            url = urljoin(against, link)
+            same = origin_of(url) == self._base.origin
+        except ValueError:
+            same = False
+        if not same:
+            raise FhirUnavailable(elsewhere)
+        return url
+
+    def _read(self, call: _Call) -> bytes:
+        for _ in range(MOST_REDIRECTS + 1):
+            reply = self._send_twice(call)
+            if reply.status in REDIRECTS and "Location" in reply.headers:
+                url = self._on_origin(
+                    reply.headers["Location"], call.url, "the FHIR server redirects to another server"
+                )
+                call = _Call("GET", url) if reply.status == SEE_OTHER else call._replace(url=url)
+                continue
+            return _body(reply)
+        message = "the FHIR server redirects too often"
+        raise FhirUnavailable(message)
+
+    def _send_twice(self, call: _Call) -> _Reply:
+        """Send *call*; once more where that may help and there is time."""
+        try:
+            reply = self._send(call)
+        except _Broken:
+            pause = PAUSE
+        else:
+            pause = _pause(reply.headers.get("Retry-After"))
+            if reply.status not in BUSY or pause >= self._deadline.left():
+                return reply
+        time.sleep(max(0.0, min(pause, self._deadline.left())))
+        try:
+            return self._send(call)
+        except _Broken as failure:
+            raise FhirUnavailable(str(failure)) from failure
+
+    def _send(self, call: _Call) -> _Reply:
+        """Send *call* to the first address that takes the connection."""
+        for address in self._resolve():
+            try:
+                return self._exchange(call, address)
+            except requests.ConnectionError as error:
+                if not _is_refusal(error):
+                    message = "the FHIR server broke the connection off"
+                    raise _Broken(message) from error
+        message = "the FHIR server refused the connection"
+        raise _Broken(message)
+
+    def _resolve(self) -> tuple[str, ...]:
+        with self._resolving:
+            if not self._addresses:
+                try:
+                    self._addresses = self._client.rules.addresses(self._base.origin)
+                except ServerRefused as refusal:
+                    raise FhirUnavailable(str(refusal)) from refusal
+            return self._addresses
+
+    def _exchange(self, call: _Call, address: str) -> _Reply:
+        limits = self._client.limits
+        exchange = Exchange(address, self._deadline, limits.read_timeout)
+        request = requests.Request(call.method, call.url, headers=self._headers(call), data=call.body)
+        try:
+            response = transport.send(self._client.session, request, exchange, limits.connect_timeout)
+            with response:
+                return _Reply(response.status_code, response.headers, self._content(response))
+        except (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError) as error:
+            message = "the FHIR server did not answer in time"
+            raise FhirUnavailable(message) from error
+        except requests.exceptions.SSLError as error:
+            message = "the FHIR server has no certificate that is trusted (CDS_FHIR_CA_FILE)"
+            raise FhirUnavailable(message) from error
+        except (urllib3.exceptions.HTTPError, http.client.HTTPException, ssl.SSLError) as error:
+            message = "the FHIR server broke the connection off"
+            raise _Broken(message) from error
+        except requests.ConnectionError:
+            raise
+        except requests.RequestException as error:
+            message = "the address cannot be asked"
+            raise FhirUnavailable(message) from error
+
+    def _headers(self, call: _Call) -> dict[str, str]:
+        origin = self._base.origin
+        headers = {"Accept": ACCEPT, "Host": self._base._replace(path="").url.removeprefix(f"{origin.scheme}://")}
+        if call.body is not None:
+            headers["Content-Type"] = FORM
+        if self._token is not None:
+            headers["Authorization"] = f"Bearer {self._token}"
+        return headers
+
+    def _content(self, response: requests.Response) -> bytes:
+        """The body, as far as it is needed and no longer than the cap, also when it unpacks to more than was sent."""
+        if response.status_code != OK:
+            return b""
+        most = self._client.limits.max_bytes
+        content = bytearray()
+        for piece in response.raw.stream(PIECE, decode_content=True):
+            content += piece
+            if len(content) > most:
+                message = f"what the FHIR server sent is larger than {most} bytes (CDS_FHIR_MAX_BYTES)"
+                raise FhirUnavailable(message)
+        return bytes(content)
+
+
+def _body(reply: _Reply) -> bytes:
+    if reply.status != OK:
+        message = f"the FHIR server answered {reply.status}{MEANINGS.get(reply.status, '')}"
+        raise FhirUnavailable(message)
+    kind = reply.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if kind not in JSON_TYPES:
+        message = "what the FHIR server sent is not FHIR JSON"
+        raise FhirUnavailable(message)
+    return reply.body
+
+
+def _is_refusal(error: requests.ConnectionError) -> bool:
+    """Whether no connection came about."""
+    inner = error.args[0] if error.args else None
+    reason = getattr(inner, "reason", inner)
+    return isinstance(reason, urllib3.exceptions.NewConnectionError)
+
+
+def _pause(retry_after: str | None) -> float:
+    """Seconds that `Retry-After` asks for: a number, or a date."""
+    if retry_after is None:
+        return PAUSE
+    if retry_after.strip().isdecimal():
+        return float(retry_after)
+    try:
+        until = parsedate_to_datetime(retry_after)
+        return max(0.0, (until.astimezone(UTC) - datetime.now(UTC)).total_seconds())
+    except (ValueError, OverflowError):
+        return PAUSE

@@ -1,0 +1,35 @@
+"""Logs as lines of JSON on standard error: time, level, what happened, and its fields."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+LOGGER = "cds_service"
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line; the fields given as `extra={"fields": {...}}` stand beside the message."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line of *record*; a traceback is never part of it, since its values may be a patient's."""
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+        }
+        line |= getattr(record, "fields", {})
+        return msgspec.json.encode(line).decode()
+
+
+def set_up() -> None:
+    """Write what the service logs to standard error, from level INFO on."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonLines())
+    logger = logging.getLogger(LOGGER)
+    logger.handlers = [handler]
+    logger.setLevel(logging.INFO)
+    logger.propagate = False

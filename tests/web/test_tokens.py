@@ -1,0 +1,589 @@
+"""`fhirAuthorization` from outside (conformance rows 73, 80 to 91): where the token goes, and where it never shows.
+
+A FHIR server on loopback writes down what it is asked; it has the golden request's data.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from cds_service import create_app
+from cds_service.hooks.messages import EXPLAIN
+from cds_service.settings import Settings
+from tests.support.recording_server import (
+    BASE,
+    Call,
+    RecordingServer,
+    Reply,
+    Store,
+    next_page,
+    redirect,
+    reply,
+    use_names,
+    watch_connections,
+)
+from tests.web.calls import (
+    KEYS,
+    PATIENT_ID,
+    TODAY,
+    URL,
+    Json,
+    bundle,
+    cards,
+    changed,
+    golden,
+    meaning,
+    outcome,
+    problem,
+    without,
+)
+
+BEARER = "s3cr3t-T0ken.~+/=="
+SURNAME = "Mustermann-0815"
+PATIENCE = {"fhir_deadline": 30, "fhir_read_timeout": 30, "fhir_connect_timeout": 30}
+"""No test waits that long; a busy machine should not end one."""
+ALL_SCOPES = "patient/*.read launch openid"
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[RecordingServer]:
+    """A FHIR server."""
+    with RecordingServer() as found:
+        yield found
+
+
+@pytest.fixture
+def server(running: RecordingServer) -> RecordingServer:
+    """The FHIR server, which has not been called yet."""
+    running.reset()
+    return running
+
+
+@pytest.fixture(scope="module")
+def client() -> FlaskClient:
+    """The service with default rules: FHIR servers on loopback."""
+    return _client()
+
+
+def _client(**settings: Any) -> FlaskClient:
+    return create_app(Settings(as_of=TODAY, **PATIENCE, **settings)).test_client()
+
+
+def _authorization(**members: Any) -> Json:
+    """A complete authorization with other members; `None` takes one away."""
+    sent = {
+        "access_token": BEARER,
+        "token_type": "Bearer",
+        "expires_in": 300,
+        "scope": ALL_SCOPES,
+        "subject": "cds-service",
+        **members,
+    }
+    return {name: value for name, value in sent.items() if value is not None}
+
+
+def _request(server: RecordingServer, *lost: str, authorization: Any = None, url: str | None = None) -> Json:
+    """The golden request without some keys, with the FHIR server and a token; it asks for the explanation."""
+    return {
+        **without(*lost),
+        "fhirServer": url or server.url(),
+        "fhirAuthorization": _authorization() if authorization is None else authorization,
+        "extension": {EXPLAIN: True},
+    }
+
+
+def _post(client: FlaskClient, request: Json) -> TestResponse:
+    return client.post(URL, data=json.dumps(request).encode(), content_type="application/json")
+
+
+def _told(response: TestResponse) -> Json:
+    """The explanation of an answer."""
+    assert response.status_code == 200, response.get_data(as_text=True)
+
+    told: Json = response.get_json()["extension"][EXPLAIN]
+    return told
+
+
+def _tokens(server: RecordingServer) -> list[list[str]]:
+    """The Authorization headers of every call."""
+    return [call.header("Authorization") for call in server.calls]
+
+
+def _paged(key: str, url: str) -> Json:
+    """A first page: all the results of a key, with a next page at *url*."""
+    return {**golden()["prefetch"][key], "link": next_page(url)}
+
+
+def test_token_on_every_call(client: FlaskClient, server: RecordingServer) -> None:
+    """Rows 61, 62, 80, 81: without prefetch each key is asked for once, each time with the token; the cards agree."""
+    response = _post(client, _request(server, *KEYS))
+
+    assert sorted(call.key for call in server.calls) == sorted(KEYS)
+    assert _tokens(server) == [[f"Bearer {BEARER}"]] * len(KEYS)
+    assert meaning(_post(client, golden())) == meaning(response)
+
+
+def test_only_what_is_missing(client: FlaskClient, server: RecordingServer) -> None:
+    """Row 72: just the keys that were not sent are asked for."""
+    _post(client, _request(server, "magnesium", "kidney"))
+
+    assert sorted(call.key for call in server.calls) == ["kidney", "magnesium"]
+
+
+def test_nothing_is_asked_for_twice(client: FlaskClient, server: RecordingServer) -> None:
+    """Rows 66, 68: null and a failed key are answers: nothing is asked."""
+    request = _request(server)
+    request["prefetch"] |= {"kidney": None, "vitals": outcome("error"), "chemistry": bundle()}
+    response = _post(client, request)
+
+    assert response.status_code == 200
+    assert server.calls == []
+
+
+def test_patient_facing(client: FlaskClient, server: RecordingServer) -> None:
+    """Row 42: for a patient there are no cards, so nothing is asked in their name."""
+    request = _request(server, *KEYS)
+    request["context"]["userId"] = f"Patient/{PATIENT_ID}"
+
+    assert cards(_post(client, request)) == []
+    assert server.calls == []
+
+
+@pytest.mark.parametrize("key", ["vitaminD", "conditions"])
+def test_token_on_every_page(client: FlaskClient, server: RecordingServer, key: str) -> None:
+    """Rows 70, 81: next pages are asked for with the token."""
+    pages = {"/fhir/page/2": bundle(link=next_page("/fhir/page/3")), "/fhir/page/3": bundle()}
+    store = Store(**{key: _paged(key, server.url() + "/page/2")})
+    server.answer = lambda call: reply(pages[call.path]) if call.path in pages else store(call)
+    response = _post(client, _request(server, key))
+
+    assert [call.path for call in server.calls][1:] == ["/fhir/page/2", "/fhir/page/3"]
+    assert _tokens(server) == [[f"Bearer {BEARER}"]] * 3
+    assert meaning(_post(client, golden())) == meaning(response)
+
+
+def test_page_of_a_prefetched_key(client: FlaskClient, server: RecordingServer) -> None:
+    """Rows 70, 72, 81: the next page of a Bundle that was prefetched is asked for, with the token, and only it."""
+    server.answer = lambda _: reply(bundle())
+    request = _request(server)
+    request["prefetch"]["medications"]["link"] = next_page(f"{server.url()}/page/2")
+    response = _post(client, request)
+
+    assert [call.target for call in server.calls] == [f"{BASE}/page/2"]
+    assert _tokens(server) == [[f"Bearer {BEARER}"]]
+    assert meaning(_post(client, golden())) == meaning(response)
+
+
+def test_token_on_a_redirect(client: FlaskClient, server: RecordingServer) -> None:
+    """Row 81: on the server's origin a redirect is followed with the token."""
+    store = Store(kidney=redirect("/fhir/elsewhere"))
+    moved = reply(golden()["prefetch"]["kidney"])
+    server.answer = lambda call: moved if call.path == "/fhir/elsewhere" else store(call)
+    response = _post(client, _request(server, "kidney"))
+
+    assert [call.path for call in server.calls][1:] == ["/fhir/elsewhere"]
+    assert _tokens(server) == [[f"Bearer {BEARER}"]] * 2
+    assert meaning(_post(client, golden())) == meaning(response)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_token_on_a_second_try(client: FlaskClient, server: RecordingServer, status: int) -> None:
+    """Row 81: a second try carries the token as well."""
+    busy = [Reply(status, headers={"Retry-After": "0"})]
+    store = Store()
+    server.answer = lambda call: busy.pop() if busy else store(call)
+    response = _post(client, _request(server, "kidney"))
+
+    assert response.status_code == 200
+    assert _tokens(server) == [[f"Bearer {BEARER}"]] * 2
+
+
+def _others(server: RecordingServer, other: RecordingServer) -> dict[str, str]:
+    return {
+        "port": f"{other.url()}/x",
+        "host": f"http://localhost:{server.port}/fhir/x",
+        "scheme": f"https://127.0.0.1:{server.port}/fhir/x",
+        "user": f"http://127.0.0.1:{server.port}@127.0.0.1:{other.port}/fhir/x",
+        "no scheme": f"//127.0.0.1:{other.port}/fhir/x",
+        "backslash": f"http://127.0.0.1:{other.port}\\@127.0.0.1:{server.port}/fhir/x",
+        "metadata": "http://169.254.169.254/latest/meta-data/iam",
+        "file": "file:///etc/passwd",
+        "nothing": "",
+    }
+
+
+KINDS = ("port", "host", "scheme", "user", "no scheme", "backslash", "metadata", "file")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("prefetched", [True, False], ids=["prefetched", "fetched"])
+def test_next_page_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, client: FlaskClient, server: RecordingServer, kind: str, *, prefetched: bool
+) -> None:
+    """Rows 70, 71: a `next` on another origin is not followed: no call, no token; what is in hand counts as part."""
+    with RecordingServer() as other:
+        link = _others(server, other)[kind]
+        opened = watch_connections(monkeypatch)
+        request = _request(server) if prefetched else _request(server, "conditions")
+        if prefetched:
+            request["prefetch"]["conditions"]["link"] = next_page(link)
+        else:
+            server.answer = Store(conditions=_paged("conditions", link))
+        told = _told(_post(client, request))["prefetch"]
+
+        assert other.calls == []
+    assert {port for _, port in opened} <= {server.port}
+    assert [call.key for call in server.calls] == ([] if prefetched else ["conditions"])
+    (key,) = [entry for entry in told if entry["key"] == "conditions"]
+    assert key["state"] == ("prefetched in part" if prefetched else "fetched in part")
+    assert "another server" in key["why"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_redirect_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, client: FlaskClient, server: RecordingServer, kind: str
+) -> None:
+    """Rows 71, 73, 81: a redirect to another origin is not followed; a required key is then 412, told why."""
+    with RecordingServer() as other:
+        server.answer = Store(magnesium=redirect(_others(server, other)[kind]))
+        opened = watch_connections(monkeypatch)
+        response = _post(client, _request(server, "magnesium"))
+
+        assert other.calls == []
+    assert {port for _, port in opened} <= {server.port}
+    assert response.status_code == 412
+    assert "another server" in problem(response)
+
+
+UNUSABLE: dict[str, Any] = {
+    "no expires_in": _authorization(expires_in=None),
+    "no access_token": _authorization(access_token=None),
+    "no token_type": _authorization(token_type=None),
+    "no scope": _authorization(scope=None),
+    "no subject": _authorization(subject=None),
+    "bearer": _authorization(token_type="bearer"),  # noqa: S106 - the wrong case of a token type
+    "Bearer and a blank": _authorization(token_type="Bearer "),  # noqa: S106 - a token type too
+    "expires_in a text": _authorization(expires_in="300"),
+    "newline": _authorization(access_token=f"{BEARER}\r\nX-Injected: 1"),
+    "newline at the end": _authorization(access_token=f"{BEARER}\n"),
+    "blank": _authorization(access_token=f"{BEARER} x"),
+    "not ASCII": _authorization(access_token=f"{BEARER}é"),
+    "another patient": _authorization(patient="p-2"),
+    "empty": {},
+    "array": [_authorization()],
+    "text": BEARER,
+}
+
+
+@pytest.mark.parametrize("kind", UNUSABLE)
+def test_unusable_authorization(client: FlaskClient, server: RecordingServer, kind: str) -> None:
+    """Rows 82, 83, 89: what is no authorization is none: loopback is asked without it, and that is told."""
+    response = _post(client, _request(server, "kidney", authorization=UNUSABLE[kind]))
+
+    assert _tokens(server) == [[]]
+    assert [call.header("X-Injected") for call in server.calls] == [[]]
+    assert _told(response)["authorization"].startswith("not used" if kind == "another patient" else "not usable")
+    assert BEARER not in response.get_data(as_text=True)
+
+
+@pytest.mark.parametrize("kind", UNUSABLE)
+def test_unusable_authorization_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, client: FlaskClient, server: RecordingServer, kind: str
+) -> None:
+    """Rows 73, 82, 83, 89: a server other than loopback is then not called at all; a required key is 412."""
+    opened = watch_connections(monkeypatch)
+    asked = use_names(monkeypatch, {"ehr.test": ["127.0.0.1"]})
+    named = _client(fhir_servers=(server.url("ehr.test"),), fhir_private_networks=("127.0.0.0/8",))
+    del client
+    response = _post(
+        named, _request(server, "magnesium", authorization=UNUSABLE[kind], url=server.url("ehr.test"))
+    )
+
+    assert response.status_code == 412
+    assert "fhirAuthorization" in problem(response)
+    assert BEARER not in response.get_data(as_text=True)
+    assert (opened, asked, server.calls) == ([], [], [])
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_no_authorization_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, server: RecordingServer, *, allowed: bool
+) -> None:
+    """Row 89: `fhirServer` alone is called where `CDS_FHIR_WITHOUT_TOKEN` says so, and not otherwise."""
+    use_names(monkeypatch, {"ehr.test": ["127.0.0.1"]})
+    client = _client(
+        fhir_servers=(server.url("ehr.test"),),
+        fhir_private_networks=("127.0.0.0/8",),
+        fhir_without_token=allowed,
+    )
+    request = _request(server, "magnesium", url=server.url("ehr.test"))
+    del request["fhirAuthorization"]
+    response = _post(client, request)
+
+    assert response.status_code == (200 if allowed else 412)
+    assert _tokens(server) == ([[]] if allowed else [])
+
+
+def test_token_is_not_reused(client: FlaskClient, server: RecordingServer) -> None:
+    """Rows 85, 87: a request without a token is not helped by that of the one before, nor by its open connection."""
+    _post(client, _request(server, *KEYS))
+    bare = _request(server, *KEYS)
+    del bare["fhirAuthorization"]
+    _post(client, bare)
+    _post(client, _request(server, "kidney", authorization=_authorization(access_token="other")))  # noqa: S106
+    _post(client, _request(server, "kidney", authorization=_authorization(expires_in=None)))
+
+    tokens = _tokens(server)
+    assert tokens[: len(KEYS)] == [[f"Bearer {BEARER}"]] * len(KEYS)
+    assert tokens[len(KEYS) :] == [[]] * len(KEYS) + [["Bearer other"], []]
+
+
+def test_results_are_not_reused(client: FlaskClient, server: RecordingServer) -> None:
+    """Rows 85, 87: what one user's token gave is not kept for the next request."""
+    _post(client, _request(server, "magnesium"))
+    server.answer = Store(magnesium=Reply(401))
+    response = _post(client, _request(server, "magnesium"))
+
+    assert response.status_code == 412
+    assert len(server.calls) == 2
+
+
+def test_no_call_after_the_answer(client: FlaskClient, server: RecordingServer) -> None:
+    """Row 86: each call has been answered when the response is there."""
+    answered: list[Call] = []
+    store = Store()
+
+    def answer(call: Call) -> Reply:
+        found = store(call)
+        answered.append(call)
+        return found
+
+    server.answer = answer
+    _post(client, _request(server, *KEYS))
+
+    assert len(answered) == len(server.calls) == len(KEYS)
+
+
+@pytest.mark.parametrize(
+    ("status", "says"), [(401, "expired"), (403, "does not allow"), (404, "404"), (500, "500")]
+)
+@pytest.mark.parametrize("key", ["patient", "vitaminD", "magnesium"])
+def test_server_that_refuses_a_required_key(
+    client: FlaskClient, server: RecordingServer, key: str, status: int, says: str
+) -> None:
+    """Rows 73, 86, 88: an expired token, or one that does not allow this, is 412; the key and the status are told."""
+    server.answer = Store(**{key: reply({"resourceType": "OperationOutcome", "id": SURNAME}, status)})
+    response = _post(client, _request(server, *KEYS))
+
+    assert response.status_code == 412
+    assert key in problem(response)
+    assert str(status) in problem(response)
+    assert says in problem(response)
+    assert [part for part in (SURNAME, BEARER, PATIENT_ID) if part in problem(response)] == []
+
+
+def test_server_that_refuses_an_optional_key(client: FlaskClient, server: RecordingServer) -> None:
+    """Rows 73, 88: what the user may not see is unknown, as if it had not been sent; the rest is used."""
+    server.answer = Store(conditions=Reply(403))
+    response = _post(client, _request(server, *KEYS))
+
+    assert meaning(_post(client, without("conditions"))) == meaning(response)
+
+
+@pytest.mark.parametrize(
+    ("scope", "held_back"),
+    [
+        ("patient/Patient.read patient/Observation.read", {"conditions", "medications", "labOrders"}),
+        ("user/*.rs", set()),
+        ("patient/*.*", set()),
+        ("patient/*.r", set(KEYS) - {"patient"}),
+        ("patient/*.s", {"patient"}),
+        ("patient/*.write", set(KEYS)),
+        ("patient/*.cud", set(KEYS)),
+        ("patient/Patient.r patient/Observation.rs?category=laboratory", {"conditions", "medications", "labOrders"}),
+        ("patient/*.rs patient/Observation.write", set()),
+        ("launch openid profile", set()),
+        ("", set()),
+        ("patient/Patient.read acme/labs", set()),
+        ("launch/patient patient/Condition.read", set(KEYS) - {"conditions"}),
+    ],
+)
+def test_scopes(client: FlaskClient, server: RecordingServer, scope: str, held_back: set[str]) -> None:
+    """Row 84: what the token plainly does not cover is not asked, everything else is."""
+    _post(client, _request(server, *KEYS, authorization=_authorization(scope=scope)))
+
+    assert {call.key for call in server.calls} == set(KEYS) - held_back
+
+
+def test_scope_that_lacks_a_required_key(client: FlaskClient, server: RecordingServer) -> None:
+    """Rows 73, 84: a required key that the scopes do not cover is 412, and the type is named."""
+    authorization = _authorization(scope="patient/Patient.read patient/Condition.read")
+    response = _post(client, _request(server, *KEYS, authorization=authorization))
+
+    assert response.status_code == 412
+    assert "Observation" in problem(response)
+    assert "vitaminD" in problem(response)
+
+
+def test_scopes_of_a_token_that_is_not_used(client: FlaskClient, server: RecordingServer) -> None:
+    """Rows 83, 84: the scopes of an authorization that is not used hold nothing back."""
+    authorization = _authorization(scope="patient/Condition.read", patient="p-2")
+    _post(client, _request(server, "magnesium", authorization=authorization))
+
+    assert [call.key for call in server.calls] == ["magnesium"]
+
+
+@pytest.mark.parametrize("patient", ["p-2", "Patient/p-2", ""])
+def test_token_of_another_patient(client: FlaskClient, server: RecordingServer, patient: str) -> None:
+    """Row 83: a token for another patient goes nowhere."""
+    response = _post(client, _request(server, *KEYS, authorization=_authorization(patient=patient)))
+
+    assert _tokens(server) == [[]] * len(KEYS)
+    assert "another patient" in _told(response)["authorization"]
+    assert "p-2" not in response.get_data(as_text=True)
+
+
+@pytest.mark.parametrize("patient", [PATIENT_ID, f"Patient/{PATIENT_ID}"])
+def test_token_of_this_patient(client: FlaskClient, server: RecordingServer, patient: str) -> None:
+    """Row 83: a token for the patient of the context is used."""
+    _post(client, _request(server, "kidney", authorization=_authorization(patient=patient)))
+
+    assert _tokens(server) == [[f"Bearer {BEARER}"]]
+
+
+@pytest.mark.parametrize("patient_id", ["a,b", "a|b", "a&patient=b", "a?b", "a#b", "a%2Fb", "a\\b", "a b", "é", "..."])
+def test_odd_patient_ids(client: FlaskClient, server: RecordingServer, patient_id: str) -> None:
+    """Rows 41, 46: whatever characters an id has, every call asks for just that patient."""
+    request = _request(server, *KEYS)
+    request["context"]["patientId"] = patient_id
+    _post(client, request)
+
+    escaped = "".join(f"\\{character}" if character in "\\,|$" else character for character in patient_id)
+    searches = [call for call in server.calls if call.parameters]
+    assert len(searches) == len(KEYS) - 1
+    assert [[value for name, value in call.parameters if name == "patient"] for call in searches] == [[escaped]] * 8
+
+
+@pytest.mark.parametrize("patient_id", [".", ".."])
+def test_ids_that_are_steps(client: FlaskClient, server: RecordingServer, patient_id: str) -> None:
+    """Row 41: an id that would lead to another address is no id: nothing is asked, and that is said."""
+    request = _request(server, *KEYS)
+    request["context"]["patientId"] = patient_id
+    response = _post(client, request)
+
+    assert response.status_code == 412
+    assert "context.patientId" in problem(response)
+    assert server.calls == []
+
+
+@pytest.mark.parametrize("key", ["patient", "magnesium", "conditions"])
+def test_server_that_gives_another_patient(client: FlaskClient, server: RecordingServer, key: str) -> None:
+    """Row 44: what the server gives of another patient is refused like what was sent, and no id is told."""
+    kind = {"patient": "Patient", "magnesium": "Observation", "conditions": "Condition"}[key]
+    stray = {"resourceType": kind, "id": SURNAME, "subject": {"reference": f"Patient/{SURNAME}"}}
+    server.answer = Store(**{key: stray if key == "patient" else bundle(stray)})
+    response = _post(client, _request(server, *KEYS))
+
+    assert response.status_code == 422
+    assert SURNAME not in problem(response)
+
+
+SITUATIONS = ["fetched", "pages", "redirect", "401", "text", "refused", "elsewhere", "scope", "unusable", "gone", "strict"]
+
+
+def _leaky(server: RecordingServer, situation: str) -> Json:
+    """A request that lacks everything, with names and secrets wherever one could stand."""
+    authorization, url = _authorization(), server.url()
+    store: dict[str, Any] = {"patient": {**golden()["prefetch"]["patient"], "name": [{"family": SURNAME}]}}
+    secret = json.dumps({"resourceType": "OperationOutcome", "issue": [{"diagnostics": SURNAME}]}).encode()
+    if situation == "pages":
+        store["conditions"] = _paged("conditions", f"{url}/page/{SURNAME}")
+    elif situation == "redirect":
+        store["magnesium"] = redirect(f"http://{SURNAME}.example/{BEARER}")
+    elif situation == "401":
+        store["magnesium"] = Reply(401, secret, {"WWW-Authenticate": f'Bearer error="{BEARER}"'})
+    elif situation == "text":
+        store["magnesium"] = Reply(200, SURNAME.encode(), {"Content-Type": f"text/html; x={SURNAME}"})
+    elif situation == "refused":
+        url = f"http://{SURNAME}.example/{BEARER}"
+    elif situation == "elsewhere":
+        store["kidney"] = _paged("kidney", f"http://{SURNAME}.example/{BEARER}")
+    elif situation == "scope":
+        authorization = _authorization(scope=f"patient/Patient.read {BEARER} {SURNAME}")
+    elif situation == "unusable":
+        authorization = _authorization(access_token=f"{BEARER}\n{SURNAME}")
+    elif situation == "gone":
+        url = f"http://127.0.0.1:9/{SURNAME}"
+    elif situation == "strict":
+        store["vitals"] = bundle({"resourceType": "Observation", "status": SURNAME, "note": BEARER, "issued": SURNAME})
+    server.answer = Store(**store)
+    return {**_request(server, *KEYS, authorization=authorization, url=url), "hookInstance": "instance-1"}
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+@pytest.mark.parametrize("loggers", ["root", "every"])
+def test_never_in_a_log(
+    caplog: pytest.LogCaptureFixture, server: RecordingServer, situation: str, loggers: str
+) -> None:
+    """Row 85: neither token, patient id, name nor address is in any line that any logger writes, down to DEBUG.
+
+    Once with the root logger at DEBUG, as one does to look into a fault; once with each logger there is set to it.
+    """
+    client = _client(strict_fhir=situation == "strict")
+    caplog.set_level(logging.DEBUG)
+    if loggers == "every":
+        for name in [*logging.root.manager.loggerDict, "urllib3", "urllib3.connectionpool"]:
+            caplog.set_level(logging.DEBUG, logger=name)
+    _post(client, _leaky(server, situation))
+
+    lines = [
+        f"{record.getMessage()} {vars(record)} {logging.Formatter().format(record)}" for record in caplog.records
+    ]
+    assert any("instance-1" in line for line in lines)
+    secrets = (BEARER, PATIENT_ID, SURNAME, server.url(), f":{server.port}", "62292-8", "19123-9", "1980-")
+    assert [(secret, line) for line in lines for secret in secrets if secret in line] == []
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_never_in_an_answer(server: RecordingServer, situation: str) -> None:
+    """Row 85: neither the token nor the server's address is in an answer, its explanation or its error; nor a name."""
+    response = _post(_client(strict_fhir=situation == "strict"), _leaky(server, situation))
+
+    said = response.get_data(as_text=True) + str(response.headers)
+    assert [secret for secret in (BEARER, SURNAME, server.url(), f":{server.port}") if secret in said] == []
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_never_on_standard_output(
+    capfd: pytest.CaptureFixture[str], server: RecordingServer, situation: str
+) -> None:
+    """Row 85: nor is anything written to standard output or error by another way than the loggers."""
+    _post(_client(strict_fhir=situation == "strict"), _leaky(server, situation))
+
+    written = "".join(capfd.readouterr())
+    assert [secret for secret in (BEARER, PATIENT_ID, SURNAME) if secret in written] == []
+
+
+def test_authorization_alone_changes_nothing(client: FlaskClient, server: RecordingServer) -> None:
+    """Rows 34, 74: with full prefetch the token is not needed, nor used; the answer is the same."""
+    response = _post(client, _request(server))
+
+    assert server.calls == []
+    assert meaning(_post(client, golden())) == meaning(response)
+    assert _told(response)["authorization"] == "not needed"
+
+
+@pytest.mark.parametrize("prefetch", [None, {}])
+def test_prefetch_member(client: FlaskClient, server: RecordingServer, prefetch: object) -> None:
+    """Rows 8, 36, 61: null, empty or absent prefetch is the same: everything is fetched."""
+    request = {**_request(server), "prefetch": prefetch}
+
+    assert meaning(_post(client, changed())) == meaning(_post(client, request))
+    assert len(server.calls) == len(KEYS)
