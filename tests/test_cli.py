@@ -186,7 +186,7 @@ def test_evaluate_explain_names_each_prefetch_key(capsys: pytest.CaptureFixture[
     assert main(["evaluate", str(file), "--as-of", AS_OF, "--explain"]) == 0
 
     err = capsys.readouterr().err
-    assert "prefetch vitaminD: known\n" in err
+    assert "prefetch vitaminD: prefetched\n" in err
     assert "prefetch kidney: missing (" in err
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 import time_machine
@@ -13,9 +13,6 @@ from pydantic import ValidationError
 from cds_service import settings
 from cds_service.errors import SettingsError
 from cds_service.settings import Settings
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NEARLY_MIDNIGHT = datetime(2026, 3, 2, 23, 30, tzinfo=UTC)
 DEFAULT_ORIGINS = (
@@ -33,6 +30,18 @@ DEFAULTS = {
     "as_of": None,
     "max_body": 4 * 1024 * 1024,
     "cors_origins": DEFAULT_ORIGINS,
+    "fhir_servers": (),
+    "fhir_private_networks": (),
+    "fhir_without_token": False,
+    "fhir_ca_file": None,
+    "fhir_deadline": 1.5,
+    "fhir_connect_timeout": 0.5,
+    "fhir_read_timeout": 1.2,
+    "fhir_max_bytes": 8 * 1024 * 1024,
+    "fhir_max_pages": 10,
+    "fhir_max_resources": 5000,
+    "fhir_post_search": False,
+    "strict_fhir": False,
     "workers": 1,
     "threads": 2,
 }
@@ -52,6 +61,23 @@ SET = [
         r"['https://ehr.example', 'https://.*\.example']",
         ("https://ehr.example", r"https://.*\.example"),
     ),
+    (
+        "fhir_servers",
+        "https://ehr.example/fhir, *.ehr.example",
+        "['https://ehr.example/fhir', '*.ehr.example']",
+        ("https://ehr.example/fhir", "*.ehr.example"),
+    ),
+    ("fhir_private_networks", "10.0.0.0/8, fd00::/8", "['10.0.0.0/8', 'fd00::/8']", ("10.0.0.0/8", "fd00::/8")),
+    ("fhir_without_token", "true", "true", True),
+    ("fhir_ca_file", __file__, f"'{__file__}'", Path(__file__)),
+    ("fhir_deadline", "0.8", "0.8", 0.8),
+    ("fhir_connect_timeout", "0.3", "0.3", 0.3),
+    ("fhir_read_timeout", "0.4", "0.4", 0.4),
+    ("fhir_max_bytes", "65536", "65536", 65536),
+    ("fhir_max_pages", "3", "3", 3),
+    ("fhir_max_resources", "100", "100", 100),
+    ("fhir_post_search", "true", "true", True),
+    ("strict_fhir", "true", "true", True),
     ("workers", "3", "3", 3),
     ("threads", "8", "8", 8),
 ]
@@ -73,6 +99,22 @@ WRONG = [
     ("max_body", "1023"),
     ("max_body", "4 MiB"),
     ("cors_origins", "https://ehr.example, https://(.example"),
+    ("fhir_servers", "ehr.example/fhir"),
+    ("fhir_servers", "https://user@ehr.example/fhir"),
+    ("fhir_servers", "https://*.ehr.example/fhir"),
+    ("fhir_servers", "*"),
+    ("fhir_private_networks", "10.0.0.1/8"),
+    ("fhir_private_networks", "intranet"),
+    ("fhir_ca_file", "no-such-file.pem"),
+    ("fhir_deadline", "0"),
+    ("fhir_deadline", "61"),
+    ("fhir_connect_timeout", "0"),
+    ("fhir_read_timeout", "-1"),
+    ("fhir_max_bytes", "1023"),
+    ("fhir_max_pages", "0"),
+    ("fhir_max_resources", "0"),
+    ("fhir_post_search", "perhaps"),
+    ("strict_fhir", "perhaps"),
     ("workers", "0"),
     ("workers", "65"),
     ("threads", "0"),

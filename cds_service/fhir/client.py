@@ -42,6 +42,7 @@ OK, SEE_OTHER = 200, 303
 PIECE = 64 * 1024
 PAUSE = 0.05
 """Seconds before a second try, where the server names none."""
+NOT_FHIR = "what the FHIR server sent is not FHIR JSON"
 MEANINGS = {
     401: " (the access token is missing, expired or refused)",
     403: " (the access token does not allow this)",
@@ -210,6 +211,8 @@ class FhirServer:
         except requests.exceptions.SSLError as error:
             message = "the FHIR server has no certificate that is trusted (CDS_FHIR_CA_FILE)"
             raise FhirUnavailable(message) from error
+        except urllib3.exceptions.DecodeError as error:
+            raise FhirUnavailable(NOT_FHIR) from error
         except (urllib3.exceptions.HTTPError, http.client.HTTPException, ssl.SSLError) as error:
             message = "the FHIR server broke the connection off"
             raise _Broken(message) from error
@@ -247,10 +250,18 @@ def _body(reply: _Reply) -> bytes:
         message = f"the FHIR server answered {reply.status}{MEANINGS.get(reply.status, '')}"
         raise FhirUnavailable(message)
     kind = reply.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if kind not in JSON_TYPES:
-        message = "what the FHIR server sent is not FHIR JSON"
-        raise FhirUnavailable(message)
+    if kind not in JSON_TYPES or not _is_utf_8(reply.body):
+        raise FhirUnavailable(NOT_FHIR)
     return reply.body
+
+
+def _is_utf_8(body: bytes) -> bool:
+    """Parts that are not read are not decoded either, and would not be found out."""
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _is_refusal(error: requests.ConnectionError) -> bool:

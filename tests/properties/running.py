@@ -12,7 +12,7 @@ from cds_service.clinical import states
 from cds_service.clinical.trace import Trace
 from cds_service.fhir import reader
 from cds_service.hooks.messages import read_request
-from cds_service.hooks.prefetch import gather
+from cds_service.hooks.prefetch import gather, read_record
 from tests.properties.strategies import AS_OF, Json, Setup
 from tests.support import fixtures
 
@@ -70,7 +70,8 @@ def derived(asked: Json, setup: Setup) -> States:
     """The states behind an answer: what the properties that speak of stage, eGFR or calcium need to know."""
     engine = service(setup)
     read = read_request(ENCODER.encode(asked))
-    record, _ = gather(engine.registry.find(fixtures.SERVICE), read, engine.completer)
+    gathered = gather(engine.registry.find(fixtures.SERVICE), read, engine.completer)
+    record = read_record(gathered.keys, read.patient_id)
     facts = reader.read(record, engine.terms, d3_is_total=engine.d3_is_total)
     return states.derive(facts, engine.guidance, AS_OF, Trace())
 

@@ -18,7 +18,7 @@ from cds_service.clinical import states
 from cds_service.clinical.trace import Trace
 from cds_service.fhir import reader
 from cds_service.hooks.messages import read_request
-from cds_service.hooks.prefetch import gather
+from cds_service.hooks.prefetch import gather, read_record
 from cds_service.settings import Settings
 from tests.support.fixtures import SERVICE, outline, tokens
 
@@ -298,7 +298,8 @@ def ask(settings: Any = None, /, **parts: Any) -> Seen:
 def read(settings: Any = None, /, **parts: Any) -> Any:
     """The PatientFacts of that patient."""
     chosen = engine(**(settings or {}))
-    record, _ = gather(chosen.registry.services[0], read_request(request(**parts)), chosen.completer)
+    asked = read_request(request(**parts))
+    record = read_record(gather(chosen.registry.services[0], asked, chosen.completer).keys, asked.patient_id)
     return reader.read(record, chosen.terms, d3_is_total=chosen.d3_is_total)
 
 

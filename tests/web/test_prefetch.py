@@ -1,7 +1,6 @@
 """Prefetch (conformance rows 61 to 78): known, known none, failed and missing are four different facts.
 
-Row 62 (the same data by prefetch and by FHIR call), following pages (row 70) and the fetching half of row 72 wait for
-the FHIR client: what is not prefetched is not there, whatever `fhirServer` says.
+What comes from the FHIR server instead is tested in `test_faults`, `test_tokens` and `tests/peers`.
 """
 
 from __future__ import annotations
@@ -113,19 +112,21 @@ def test_required_missing(post: Post, key: str) -> None:
     assert [key] == _named(problem(response))
 
 
-@pytest.mark.parametrize("server", ["https://ehr.example/fhir", "http://127.0.0.1:9/fhir"])
-def test_required_missing_with_a_server(post: Post, monkeypatch: pytest.MonkeyPatch, server: str) -> None:
-    """Row 73: it is 412 with a `fhirServer` as well, as long as nothing is fetched; no connection is opened."""
+@pytest.mark.parametrize("server", ["https://ehr.example/fhir", "http://169.254.169.254/", "http://127.1:9/fhir", "x"])
+def test_required_missing_with_another_server(post: Post, monkeypatch: pytest.MonkeyPatch, server: str) -> None:
+    """Rows 73, 91: a `fhirServer` that is not allowed is not asked, nor its name resolved: 412, and the reason."""
 
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a connection was opened")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
     authorization = {"access_token": "t", "token_type": "Bearer", "expires_in": 300, "scope": "*", "subject": "s"}
     response = post({**without("magnesium"), "fhirServer": server, "fhirAuthorization": authorization})
 
     assert response.status_code == 412
     assert _named(problem(response)) == ["magnesium"]
+    assert "fhirServer" in problem(response)
 
 
 @pytest.mark.parametrize("lost", [REQUIRED, ("patient", "magnesium"), ("vitaminD", "magnesium")], ids="+".join)
