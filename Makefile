@@ -5,6 +5,7 @@
 #   make check        lint, format, types, import rules, test docstrings
 #   make format       mend what can be mended by a tool
 #   make test-fhir    validate what the service emits with HAPI (needs Java and Maven)
+#   make test-peers   run against real FHIR servers (HAPI needs Java and Maven, Medplum Node; skipped without)
 #   make lock         write the locks anew from pyproject.toml (UPGRADE=--upgrade: newest versions)
 #   make clean        remove all that make made
 
@@ -15,7 +16,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := run
-.PHONY: run test check format test-fhir lock clean
+.PHONY: run test check format test-fhir test-peers lock clean
 
 run: .venv/runtime-ready
 	exec $(BIN)/cds-service serve --port $(PORT)
@@ -36,6 +37,9 @@ format: .venv/dev-ready
 
 test-fhir: .venv/dev-ready
 	$(BIN)/pytest -q -rs -m fhir
+
+test-peers: .venv/dev-ready
+	$(BIN)/pytest -q -rs -m peers
 
 # The dev lock is held to the versions of the other two, so that all three fit into one environment.
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
