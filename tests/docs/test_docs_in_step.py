@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
 
 import pytest
 from markdown_it import MarkdownIt
@@ -20,6 +22,10 @@ from cds_service.app import create_app
 from cds_service.cli import main
 from cds_service.clinical import gates, guidance
 from cds_service.clinical.facts import Source
+from cds_service.fhir import bundle, client, servers
+from cds_service.fhir.scopes import READ, SEARCH, read_scopes
+from cds_service.hooks import authorization, completion, keys, templates
+from cds_service.hooks import prefetch as prefetch_module
 from cds_service.hooks.registry import REQUIRED
 from cds_service.settings import CONFIG_VARIABLE, Settings, load
 from cds_service.web.errors import STATUS
@@ -27,6 +33,7 @@ from tests.support.fixtures import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import ModuleType
 
     from cds_service.hooks.registry import Registry, Service
 
@@ -37,9 +44,11 @@ SETTINGS = DOCS / "reference" / "settings.md"
 SERVICES = DOCS / "reference" / "services.md"
 CARDS = DOCS / "reference" / "cards.md"
 RULES = DOCS / "reference" / "decision-rules.md"
+HAPI = DOCS / "how-to" / "connect-hapi.md"
+EHR = DOCS / "how-to" / "connect-an-ehr.md"
 
 PAGES = [README, *sorted(DOCS.rglob("*.md"))]
-TRIED = [README, QUICKSTART, SERVICES]
+TRIED = [README, QUICKSTART, SERVICES, HAPI, EHR]
 """Pages whose commands are run and whose answers are compared."""
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -227,6 +236,90 @@ def test_all_commands_are_known_here(capsys: pytest.CaptureFixture[str]):
     assert re.findall(r"^    (\w+) ", capsys.readouterr().out, re.MULTILINE) == ["serve", "evaluate", "check"]
 
 
+# Connecting an EHR.
+
+REASONS = (authorization, bundle, client, completion, keys, prefetch_module, servers, templates)
+"""Where reasons are worded that a 412, the explanation and the logs give."""
+
+
+def texts(module: ModuleType) -> Iterator[tuple[str, str]]:
+    """Every text in the source of *module* and the name it is given to; an ellipsis stands for what is filled in."""
+    tree = ast.parse(read(Path(module.__file__ or "")))
+    names = {
+        node.value: target.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    for node in ast.walk(tree):
+        parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+        if isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str)):
+            told = "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in parts)
+            yield told, names.get(node, "")
+
+
+def says(phrase: str, pattern: str) -> bool:
+    """Whether *phrase* is *pattern* with something in the place of each ellipsis."""
+    return re.fullmatch(".*".join(map(re.escape, pattern.split("…"))), phrase) is not None
+
+
+def told_reasons(page: Path, heading: str) -> list[str]:
+    """The reasons that a table of *page* lists, as the program words them."""
+    return re.findall(r"^\| `([^`]+)`", sections(page, 2)[heading], re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "reason", sorted({*told_reasons(EHR, "Troubleshooting"), *told_reasons(HAPI, "If it does not work")})
+)
+def test_reason_is_given(reason: str):
+    """Each reason that a page explains is one that the program gives, in its words."""
+    worded = {text for module in REASONS for text, _ in texts(module)} | {prefetch_module.Gathered({}).authorization}
+
+    assert any(says(reason, text) for text in worded if len(text.strip("…")) > 3)
+
+
+@pytest.mark.parametrize("module", [client, completion])
+def test_reasons_are_explained(module: ModuleType):
+    """Whatever the FHIR server may do wrong is explained to the analyst."""
+    told = told_reasons(EHR, "Troubleshooting")
+    given = {text for text, name in texts(module) if name in {"message", "LATE", "NOT_FHIR"}}
+
+    assert given
+    for reason in given:
+        assert any(says(phrase, reason) for phrase in told), reason
+    for meaning in client.MEANINGS.values():
+        assert any(phrase.endswith(meaning) for phrase in told), meaning
+
+
+def test_analyst_knows_each_query():
+    """The analyst's table has each key in its order; without a required one there is no answer."""
+    rows = re.findall(r"^\| `(\w+)` \| .* \| (.*) \|$", sections(EHR, 2)["The nine queries"], re.MULTILINE)
+
+    assert [key for key, _ in rows] == [key.value for _, key, _ in prefetch()]
+    assert {key for key, lost in rows if "412" in lost} == {key.value for key in REQUIRED}
+
+
+def test_scopes_to_grant_are_those_needed():
+    """The scopes of each version cover every query, each with the keys it is for, and no other resource type."""
+    rows = re.findall(
+        r"^\| (\w+) \| `(patient/\S+)` \| `(patient/\S+)` \| (`.*`) \|$",
+        sections(EHR, 2)["Scopes to grant"],
+        re.MULTILINE,
+    )
+    needed: dict[str, list[str]] = {}
+    for _, key, query in prefetch():
+        needed.setdefault(re.split(r"\W", query)[0], []).append(key.value)
+
+    assert {kind: re.findall(r"\w+", named) for kind, _, _, named in rows} == needed
+    for kind, first, second, _ in rows:
+        for scope in (first, second):
+            granted = read_scopes(scope)
+            assert [found.type for found in granted.scopes] == [kind]
+            assert not granted.lacks(kind, READ if kind == "Patient" else SEARCH)
+            assert granted.lacks("Encounter", SEARCH)
+
+
 # Cards and rules.
 
 
@@ -280,7 +373,7 @@ def test_gates_are_those_of_the_decision_table():
 @pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: page.relative_to(DOCS).as_posix())
 def test_page_says_for_whom_and_what_it_is(page: Path):
     """Each page of the documentation names its readers and its type."""
-    front = re.match(r"---\naudience: \S.*\ntype: (\w+)\n---\n\n# \S", read(page))
+    front = re.match(r"---\naudience: \S.*\ntype: ([\w-]+)\n---\n\n# \S", read(page))
 
     assert front is not None
     assert front[1] in {"tutorial", "how-to", "reference", "explanation", "index"}
@@ -359,6 +452,7 @@ def test_blocks_are_true(page: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: 
         elif fence.language == "json":
             wrong = untrue(json.loads(session.output), json.loads(fence.text))
             assert wrong is None, f"{fence}: {wrong}"
+            session.failed = False
         elif fence.language == "toml":
             session.edit(fence)
         elif session.output and page != SERVICES:
@@ -367,9 +461,17 @@ def test_blocks_are_true(page: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: 
 
 
 def commands(fence: Fence) -> list[list[str]]:
-    """The commands of a shell block, each split into its words."""
-    lines = fence.text.replace("\\\n", " ").splitlines()
-    return [shlex.split(line) for line in lines if line.strip() and not line.startswith("#")]
+    """The commands of a shell block, each split into its words; what is quoted may go over several lines."""
+    found, begun = [], ""
+    for line in fence.text.replace("\\\n", " ").splitlines():
+        if not begun and (not line.strip() or line.startswith("#")):
+            continue
+        begun += f"{line}\n"
+        if begun.count("'") % 2 == 0:
+            found.append(shlex.split(begun))
+            begun = ""
+    assert not begun, f"{fence}: a quotation mark is not closed"
+    return found
 
 
 def untrue(answer: Any, shown: Any, path: str = "$") -> str | None:
@@ -393,6 +495,8 @@ def untrue(answer: Any, shown: Any, path: str = "$") -> str | None:
             else:
                 return "; ".join(wrong for wrong in tried if wrong) or f"{path}[{place}] is not there"
         return None
+    if isinstance(shown, str) and isinstance(answer, str) and says(answer, shown):
+        return None
     return None if type(answer) is type(shown) and answer == shown else f"{path} is {answer!r}, not {shown!r}"
 
 
@@ -402,18 +506,52 @@ def untrue(answer: Any, shown: Any, path: str = "$") -> str | None:
         ({"cards": [{"summary": "b"}]}, True),
         ({"cards": [{"summary": "a", "uuid": "another"}, {"summary": "b"}]}, True),
         ({"cards": []}, True),
+        ({"cards": [{"detail": "begins …"}]}, True),
+        ({"cards": [{"detail": "… ends"}]}, True),
+        ({"cards": [{"detail": "begins"}]}, False),
         ({"cards": [{"summary": "b"}, {"summary": "a"}]}, False),
         ({"cards": [{"summary": "c"}]}, False),
-        ({"cards": [{"detail": "a"}]}, False),
+        ({"cards": [{"indicator": "a"}]}, False),
         ({"cards": [{"n": True}]}, False),
         ({"cards": {}}, False),
     ],
 )
 def test_comparison_tells_true_from_false(shown: Any, expected: bool):  # noqa: FBT001 - a table
     """What was left out is forgiven; what is shown must be there, in its order, but for uuids."""
-    answer = {"cards": [{"summary": "a", "uuid": "1", "n": 1}, {"summary": "b", "uuid": "2", "n": 2}]}
+    last = {"summary": "b", "uuid": "2", "n": 2, "detail": "begins and ends"}
+    answer = {"cards": [{"summary": "a", "uuid": "1", "n": 1}, last]}
 
     assert (untrue(answer, shown) is None) is expected
+
+
+@dataclass
+class FhirServer:
+    """Stands in for HAPI: keeps what a transaction holds, and answers the queries of the service."""
+
+    resources: dict[str, Any] = field(default_factory=dict)
+
+    def transaction(self, body: bytes) -> str:
+        """Keep each resource in *body* under its address."""
+        entries = json.loads(body)["entry"]
+        self.resources |= {entry["request"]["url"]: entry["resource"] for entry in entries}
+        created = {"response": {"status": "201 Created"}}
+        return json.dumps({"resourceType": "Bundle", "type": "transaction-response", "entry": [created] * len(entries)})
+
+    def ask(self, query: str) -> bytes:
+        """A resource by its address, or those of a type, of a patient, with one of the codes."""
+        kind, mark, parameters = query.partition("?")
+        if not mark:
+            return json.dumps(self.resources[query]).encode()
+        asked = parse_qs(parameters)
+        codes = {code.rpartition("|")[2] for code in asked.get("code", [""])[0].split(",")}
+        found = [
+            {"resource": resource}
+            for resource in self.resources.values()
+            if resource["resourceType"] == kind
+            and resource["subject"]["reference"] == f"Patient/{asked['patient'][0]}"
+            and resource["code"]["coding"][0]["code"] in codes
+        ]
+        return json.dumps({"resourceType": "Bundle", "type": "searchset", "entry": found}).encode()
 
 
 @dataclass
@@ -423,14 +561,16 @@ class Session:
     monkeypatch: pytest.MonkeyPatch
     capsys: Any
     folder: Path
+    fhir: FhirServer = field(default_factory=FhirServer)
     output: str = ""
     failed: bool = False
     client: Any = None
     known: frozenset[str] = field(default_factory=lambda: frozenset(f"CDS_{name.upper()}" for name in FIELDS))
 
     def __post_init__(self) -> None:
-        """Have the guidance read from the folder that can be edited."""
+        """Have the guidance read from the folder that can be edited, and a FHIR server asked that stands in."""
         self.monkeypatch.setattr(guidance, "load", partial(guidance.load, folder=self.folder))
+        self.monkeypatch.setattr(client.FhirServer, "ask", lambda _, query: self.fhir.ask(query))
 
     def run(self, command: list[str], fence: Fence) -> None:
         """Run one *command*; fail if there is no such thing."""
@@ -463,28 +603,33 @@ class Session:
                 self.client = create_app(load()).test_client()
 
     def _curl(self, arguments: list[str], given: dict[str, str], fence: Fence) -> None:
-        """Ask the running service what curl would ask it."""
+        """Ask the running service, or the FHIR server, what curl would ask it; a page shows a refusal too."""
         assert not given
-        assert self.client is not None, f"{fence}: the page has not started the service yet"
         body, media_type, address = None, "application/x-www-form-urlencoded", None
         rest = iter(arguments)
         for argument in rest:
             if argument == "--data":
-                file = next(rest).removeprefix("@")
-                assert (ROOT / file).is_file(), f"{fence}: there is no {file}"
-                body = (ROOT / file).read_bytes()
+                data = next(rest)
+                file = ROOT / data.removeprefix("@")
+                assert data.startswith("{") or file.is_file(), f"{fence}: there is no {file}"
+                body = file.read_bytes() if data.startswith("@") else data.replace("\n", "").encode()
             elif argument == "-H":
                 name, _, media_type = next(rest).partition(": ")
                 assert name == "Content-Type"
             elif argument != "-s":
                 address = argument
+        if address == "http://127.0.0.1:8080/fhir":
+            assert media_type == "application/fhir+json"
+            self.output = self.fhir.transaction(body or b"")
+            return
+        assert self.client is not None, f"{fence}: the page has not started the service yet"
         path = str(address).removeprefix("http://localhost:8000")
         assert path.startswith("/"), f"{fence}: {address} is not the address of the service"
         response = self.client.open(
             path, method="GET" if body is None else "POST", data=body, content_type=media_type if body else None
         )
         self.output = response.get_data(as_text=True)
-        assert response.status_code == 200, f"{fence}: {self.output}"
+        self.failed = response.status_code != 200
 
     def _command(self, arguments: list[str], given: dict[str, str], fence: Fence) -> None:
         """Run the command; a page that shows it failing shows its message too."""
