@@ -22,7 +22,7 @@ run: .venv/runtime-ready
 	exec $(BIN)/cds-service serve --port $(PORT)
 
 test: .venv/dev-ready
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n auto
 
 check: .venv/dev-ready
 	$(BIN)/ruff check .

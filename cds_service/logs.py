@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 
 LOGGER = "cds_service"
+LINE_ENDS = {0x85: r"\u0085", 0x2028: r"\u2028", 0x2029: r"\u2029"}
+"""Ends of lines that JSON leaves as they are; some readers of logs part lines at them."""
 
 
 class JsonLines(logging.Formatter):
@@ -22,7 +24,7 @@ class JsonLines(logging.Formatter):
             "event": record.getMessage(),
         }
         line |= getattr(record, "fields", {})
-        return msgspec.json.encode(line).decode()
+        return msgspec.json.encode(line).decode().translate(LINE_ENDS)
 
 
 def set_up() -> None:

@@ -77,7 +77,7 @@ class Settings(BaseSettings):
         default=5000, ge=1, description="Resources of one prefetch key after which no further page is read."
     )
     fhir_post_search: bool = Field(
-        default=False, description="Search the FHIR server with POST, so that no patient id stands in a URL."
+        default=False, description="Search the FHIR server with POST, so that the URL of a search names no patient."
     )
     strict_fhir: bool = Field(
         default=False, description="Refuse resources that are not valid FHIR R4 with 422 and all that is wrong."

@@ -23,7 +23,7 @@ PORTS = {"http": 80, "https": 443}
 LAST_PORT = 65_535
 UNSAFE = re.compile(r"[^\x21-\x7e]|\\")
 """Characters on which URL readers disagree; no base URL needs one."""
-AUTHORITY = re.compile(r"(?:\[(?P<six>[0-9a-f:.]+)\]|(?P<host>[a-z0-9.-]+))(?::(?P<port>[0-9]{1,5}))?")
+AUTHORITY = re.compile(r"(?:\[(?P<six>[0-9a-f:.]+)\]|(?P<host>[a-z0-9._-]+))(?::(?P<port>[0-9]{1,5}))?")
 """Host and port, without user information; stricter than `urlsplit`, which takes what browsers refuse."""
 PATTERN = re.compile(r"(?:\*\.)?(?:[a-z0-9-]+\.)*[a-z0-9-]+(?::(?P<port>[0-9]{1,5}))?")
 GLOBAL_UNICAST = IPv6Network("2000::/3")

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from fhir.resources.R4B import get_fhir_model_class
+from fhir.resources.R4B.resource import Resource
 from pydantic import ValidationError
 
 from cds_service.fhir.bundle import UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from fhir_core.fhirabstractmodel import FHIRAbstractModel
+
+ABSTRACT = frozenset({"Resource", "DomainResource"})
+INTERNAL = frozenset({"root", "resource_type", "resourceType"})
+"""Names of the validator's own, not of FHIR."""
+SPOKEN = frozenset(
+    {"missing", "extra_forbidden", "string_type", "list_type", "dict_type", "bool_type", "bool_parsing", "int_type"}
+    | {"int_parsing", "decimal_type", "decimal_parsing", "string_pattern_mismatch", "string_too_short", "model_type"}
+    | {"model_attributes_type", "date_type", "datetime_type", "required"}
+)
+"""Kinds of fault whose words name what is expected, and nothing of what was found."""
+CHOICE = re.compile(r"from this list \[([A-Za-z', ]+)\]")
 
 
 class Problem(NamedTuple):
@@ -44,8 +59,12 @@ def _faults(resource: Any, where: str) -> Iterator[Problem]:
     if not isinstance(kind, str):
         yield Problem(where, "not a FHIR resource: an object with a resourceType is needed")
         return
+    model = _model(kind)
+    if model is None:
+        yield Problem(where, "its resourceType is no resource of FHIR R4")
+        return
     try:
-        get_fhir_model_class(kind).model_validate(resource)
+        model.model_validate(resource)
     except ValidationError as error:
         for fault in error.errors(include_url=False, include_input=False, include_context=False):
             yield Problem(_path(where or kind, fault["loc"]), _message(fault["type"], fault["msg"]))
@@ -53,12 +72,26 @@ def _faults(resource: Any, where: str) -> Iterator[Problem]:
         yield Problem(where or kind, "not a resource of FHIR R4, or it holds one that is not")
 
 
+def _model(kind: str) -> type[FHIRAbstractModel] | None:
+    """The model of the resource *kind*; data types and abstract types are none."""
+    try:
+        found: type[FHIRAbstractModel] = get_fhir_model_class(kind)
+    except Exception:  # noqa: BLE001 - an unknown name ends in one of several ways
+        return None
+    return found if issubclass(found, Resource) and kind not in ABSTRACT else None
+
+
 def _path(path: str, location: tuple[str | int, ...]) -> str:
     for step in location:
+        if step in INTERNAL:
+            break
         path += f"[{step}]" if isinstance(step, int) else f".{step}"
     return path
 
 
 def _message(kind: str, message: str) -> str:
-    """What pydantic says, unless its words may hold the value."""
-    return "not a valid value for this element" if kind in ("value_error", "assertion_error") else message
+    """What the validator says where its words cannot hold the value; else that it is not valid."""
+    choice = CHOICE.search(message)
+    if choice is not None:
+        return f"exactly one is expected of {', '.join(re.findall(r'[A-Za-z]+', choice[1]))}"
+    return message if kind in SPOKEN else "not a valid value for this element"

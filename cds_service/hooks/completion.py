@@ -59,7 +59,8 @@ class FhirCompleter:
             server = self._client.connect(request.fhir_server, authorization.token, deadline)
             queries = {source: fill(service.prefetch[source], request.patient_id) for source in lacking}
         except (ServerRefused, ValueError) as refusal:
-            return _none_of(lacking, str(refusal), authorization.note)
+            note = authorization.note if authorization.token is None else "not used: fhirServer is not called"
+            return _none_of(lacking, str(refusal), note)
         jobs = {
             source: self._client.threads.submit(self._complete, key, queries[source], server, authorization.scopes)
             for source, key in lacking.items()

@@ -95,7 +95,9 @@ def read(source: Source, raw: bytes | msgspec.Raw) -> Key:
             reason = "its Patient.id cannot be read"
             raise NotFhir(reason)
         return Key(source, State.KNOWN, patient=patient, raw=(raw,))
-    return Key(source, State.KNOWN, page=read_page(source, raw), raw=(raw,))
+    page = read_page(source, raw)
+    why = "an entry of its Bundle is no FHIR resource" if page.unreadable else ""
+    return Key(source, State.KNOWN, why, page=page, raw=(raw,))
 
 
 def read_page(source: Source, raw: bytes | msgspec.Raw) -> Page[Any]:

@@ -117,10 +117,8 @@ class Call:
     def hold(self) -> None:
         """Keep the connection and say nothing, until the client or the server has had enough."""
         self.over = True
-        with contextlib.suppress(OSError):
-            self.connection.recv(1)
-        if not self.server.closing.is_set():
-            self.server.given_up.set()
+        if not self.connection.recv(1):
+            raise ConnectionAbortedError
 
     def hang_up(self) -> None:
         """Close the connection after what was sent."""
@@ -139,8 +137,8 @@ Link = Callable[[Call], str]
 class FaultServer:
     """The server; a context manager that runs it. It serves *values* for *queries*, both by prefetch key.
 
-    `asked` is set with the first request, `given_up` when a client hangs up on a call that is held; `elsewhere` is the
-    base URL of another server, for the faults that lead there.
+    `asked` is set with the first request, `given_up` when a client hangs up on a call; `elsewhere` is the base URL of
+    another server, for the faults that lead there.
     """
 
     def __init__(
@@ -321,6 +319,8 @@ class _Handler(BaseHTTPRequestHandler):
             fault(call)
         except OSError:
             call.over = True
+            if not call.server.closing.is_set():
+                call.server.given_up.set()
         self.close_connection = self.close_connection or call.over
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _meet  # noqa: N815 - the names http.server looks for
@@ -390,6 +390,14 @@ def dripping_body(call: Call) -> None:
     body = _encoded(call)
     call.send(call.head(len(body)))
     call.drip(body)
+
+
+def dripping_until_another_is_given_up(call: Call) -> None:
+    """No fault: a space every now and then, which means nothing, and the body once another call was given up."""
+    call.send(call.head(None))
+    while not (call.server.given_up.wait(DRIP) or call.server.closing.is_set()):
+        call.send(b" ")
+    call.send(_encoded(call))
 
 
 def dripping_chunks(call: Call) -> None:

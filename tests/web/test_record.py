@@ -119,7 +119,7 @@ SITUATIONS: dict[str, tuple[Any, Any, str, str, int]] = {
     "OperationOutcome": (outcome("error"), None, "failed", "it is an OperationOutcome", 0),
     "error in a Bundle": (bundle(outcome("fatal")), None, "failed", "OperationOutcome", 0),
     "text": (SURNAME, None, "failed", "searchset Bundle", 0),
-    "entry that is none": (bundle() | {"entry": [SURNAME]}, None, "prefetched in part", "", 0),
+    "entry that is none": (bundle() | {"entry": [SURNAME]}, None, "prefetched in part", "no FHIR resource", 0),
     "fetched": ("missing", golden()["prefetch"]["kidney"], "fetched", "", 1),
     "fetched none": ("missing", bundle(), "known none", "", 1),
     "fetched outcome": ("missing", outcome("error"), "failed", "OperationOutcome", 0),

@@ -254,25 +254,6 @@ def test_type_of_no_resource(strict: FlaskClient, kind: str) -> None:
     assert _at(_problems(response)) == ["prefetch.kidney: Bundle.entry[0].resource"]
 
 
-@pytest.mark.parametrize(
-    ("key", "where", "value"),
-    [
-        ("patient", ("active",), "true"),
-        ("patient", ("multipleBirthInteger",), "2"),
-        ("patient", ("name",), ['{"family": "x"}']),
-        ("vitaminD", ("entry", 0, "resource", "valueQuantity", "value"), "35"),
-        ("vitaminD", ("entry", 0, "resource", "code"), '{"text": "x"}'),
-        ("vitaminD", ("total",), "1"),
-    ],
-    ids=lambda part: str(part)[:40],
-)
-def test_json_types(strict: FlaskClient, key: str, where: tuple[str | int, ...], value: Any) -> None:
-    """FHIR's JSON tells numbers and truth values from text, and objects from text that holds JSON."""
-    response = _post(strict, changed(**{key: put(golden()["prefetch"][key], where, value)}))
-
-    assert len(_problems(response)) == 1
-
-
 WRONG_VALUES: dict[str, Any] = {
     "text": SECRET,
     "blank text": f" {SECRET} \n",
@@ -336,6 +317,33 @@ def test_named_elements_exist(strict: FlaskClient, kind: str) -> None:
                 unknown.append((where, place))
 
     assert unknown == []
+
+
+@pytest.mark.parametrize(
+    ("key", "resource", "element"),
+    [
+        ("kidney", observation("2160-0", 70, "umol/L", valueString=SECRET), "value"),
+        ("kidney", observation("2160-0", 70, "umol/L", effectivePeriod={"start": "2026-01-01"}), "effective"),
+        (
+            "medications",
+            {
+                "resourceType": "MedicationRequest",
+                "status": "active",
+                "intent": "order",
+                "subject": {"reference": "Patient/patient-v02"},
+            },
+            "medication",
+        ),
+    ],
+    ids=["two values", "two times", "no medication"],
+)
+def test_choices_are_named(strict: FlaskClient, key: str, resource: Json, element: str) -> None:
+    """Where an element of several types stands twice, or is lacking, the sentence names it, not only its resource."""
+    (sentence,) = _problems(_post(strict, changed(**{key: bundle(resource)})))
+
+    assert sentence.startswith(f"prefetch.{key}: Bundle.entry[0].resource")
+    assert element in sentence.removeprefix(f"prefetch.{key}").replace("not a valid value for this element", "")
+    assert SECRET not in sentence
 
 
 def test_sentences_are_one_line(strict: FlaskClient) -> None:
