@@ -42,6 +42,8 @@ OK, SEE_OTHER = 200, 303
 PIECE = 64 * 1024
 PAUSE = 0.05
 """Seconds before a second try, where the server names none."""
+BROKEN = "the FHIR server broke the connection off"
+LATE = "the FHIR server did not answer in time"
 NOT_FHIR = "what the FHIR server sent is not FHIR JSON"
 MEANINGS = {
     401: " (the access token is missing, expired or refused)",
@@ -183,8 +185,7 @@ class FhirServer:
                 return self._exchange(call, address)
             except requests.ConnectionError as error:
                 if not _is_refusal(error):
-                    message = "the FHIR server broke the connection off"
-                    raise _Broken(message) from error
+                    raise _Broken(BROKEN) from error
         message = "the FHIR server refused the connection"
         raise _Broken(message)
 
@@ -206,16 +207,14 @@ class FhirServer:
             with response:
                 return _Reply(response.status_code, response.headers, self._content(response))
         except (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError) as error:
-            message = "the FHIR server did not answer in time"
-            raise FhirUnavailable(message) from error
+            raise FhirUnavailable(LATE) from error
         except requests.exceptions.SSLError as error:
             message = "the FHIR server has no certificate that is trusted (CDS_FHIR_CA_FILE)"
             raise FhirUnavailable(message) from error
         except urllib3.exceptions.DecodeError as error:
             raise FhirUnavailable(NOT_FHIR) from error
         except (urllib3.exceptions.HTTPError, http.client.HTTPException, ssl.SSLError) as error:
-            message = "the FHIR server broke the connection off"
-            raise _Broken(message) from error
+            raise _Broken(BROKEN) from error
         except requests.ConnectionError:
             raise
         except requests.RequestException as error:
@@ -223,8 +222,7 @@ class FhirServer:
             raise FhirUnavailable(message) from error
 
     def _headers(self, call: _Call) -> dict[str, str]:
-        origin = self._base.origin
-        headers = {"Accept": ACCEPT, "Host": self._base._replace(path="").url.removeprefix(f"{origin.scheme}://")}
+        headers = {"Accept": ACCEPT, "Host": self._base.authority}
         if call.body is not None:
             headers["Content-Type"] = FORM
         if self._token is not None:

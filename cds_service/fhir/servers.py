@@ -66,11 +66,16 @@ class Base(NamedTuple):
     path: str
 
     @property
-    def url(self) -> str:
-        """The base URL, without a slash at its end."""
+    def authority(self) -> str:
+        """Host and port, as the `Host` header has them: a port that the scheme implies is left out."""
         scheme, host, port = self.origin
         shown = f"[{host}]" if ":" in host else host
-        return f"{scheme}://{shown}{'' if port == PORTS[scheme] else f':{port}'}{self.path}"
+        return shown if port == PORTS[scheme] else f"{shown}:{port}"
+
+    @property
+    def url(self) -> str:
+        """The base URL, without a slash at its end."""
+        return f"{self.origin.scheme}://{self.authority}{self.path}"
 
 
 class HostPattern(NamedTuple):

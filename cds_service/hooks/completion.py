@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cds_service.fhir.bundle import NotFhir
-from cds_service.fhir.client import NOT_FHIR, FhirUnavailable
+from cds_service.fhir.client import LATE, NOT_FHIR, FhirUnavailable
 from cds_service.fhir.scopes import READ, SEARCH
 from cds_service.fhir.servers import ServerRefused
 from cds_service.fhir.transport import Deadline
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 GRACE = 0.1
 """Seconds beyond the deadline in which a call that gave up at the deadline hands over what it has."""
-LATE = "the FHIR server did not answer in time"
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,15 +41,6 @@ class Completer(Protocol):
         """The *lacking* keys of *request*, with what could be had."""
 
 
-class PrefetchOnly:
-    """Completes nothing: what was not prefetched stays missing."""
-
-    def complete(self, lacking: Mapping[Source, Key], service: Service, request: HookRequest) -> Gathered:
-        """No key can be had."""
-        del service, request
-        return Gathered(lacking)
-
-
 def gather(service: Service, request: HookRequest, completer: Completer) -> Gathered:
     """Every key of *service*, as prefetched or completed."""
     sent = request.prefetch

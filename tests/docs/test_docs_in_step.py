@@ -283,7 +283,7 @@ def test_reason_is_given(reason: str):
 def test_reasons_are_explained(module: ModuleType):
     """Whatever the FHIR server may do wrong is explained to the analyst."""
     told = told_reasons(EHR, "Troubleshooting")
-    given = {text for text, name in texts(module) if name in {"message", "LATE", "NOT_FHIR"}}
+    given = {text for text, name in texts(module) if name in {"message", "BROKEN", "LATE", "NOT_FHIR"}}
 
     assert given
     for reason in given:

@@ -15,7 +15,7 @@ from cds_service.fhir.bundle import NotFhir
 from cds_service.fhir.reader import Record
 from cds_service.hooks.keys import Key, State, read
 from cds_service.hooks.messages import HookRequest, read_request
-from cds_service.hooks.prefetch import Completer, Gathered, PrefetchOnly, gather, read_record
+from cds_service.hooks.prefetch import Completer, Gathered, gather, read_record
 from cds_service.hooks.registry import REQUIRED, Registry, Service, check_hook
 from tests.support.fixtures import SERVICE, engine
 from tests.web.calls import KEYS, TODAY, bundle, changed, golden, outcome, without
@@ -87,7 +87,7 @@ def test_everything_is_fetched_without_prefetch() -> None:
     prefetch = golden()["prefetch"]
     server = Server(has={Source(name): value for name, value in prefetch.items()})
     fetched, _ = _gather({**golden(), "prefetch": {}}, server)
-    sent, _ = _gather(golden(), PrefetchOnly())
+    sent, _ = _gather(golden(), Server())
 
     assert sent == fetched
 
@@ -118,7 +118,7 @@ def test_what_was_sent_is_not_fetched_again(value: object) -> None:
 )
 def test_states(value: object, state: State) -> None:
     """Rows 64 to 69, 77: what is known of a key."""
-    _, keys = _gather(changed(chemistry=value), PrefetchOnly())
+    _, keys = _gather(changed(chemistry=value), Server())
 
     assert state == _states(keys)["chemistry"]
 
@@ -145,14 +145,14 @@ def test_next_page_is_asked_for() -> None:
 )
 def test_what_is_told(value: object, told: str) -> None:
     """Rows 66 to 70: the record of the request tells known none, known, known in part and failed apart."""
-    _, keys = _gather(changed(chemistry=value), PrefetchOnly())
+    _, keys = _gather(changed(chemistry=value), Server())
 
     assert {key.source.value: key.told for key in keys}["chemistry"] == told
 
 
 def test_missing_state() -> None:
     """Row 64: a key that was not sent and could not be fetched stays missing, and its source is unavailable."""
-    record, keys = _gather(without("conditions"), PrefetchOnly())
+    record, keys = _gather(without("conditions"), Server())
 
     assert _states(keys)["conditions"] is State.MISSING
     assert record.availability[Source.CONDITIONS] is Availability.UNAVAILABLE
@@ -172,7 +172,7 @@ def test_missing_state() -> None:
 )
 def test_availability(key: str, value: object, availability: Availability) -> None:
     """Rows 66 to 70, section 9.6: available, partial and unavailable are told apart."""
-    record, _ = _gather(changed(**{key: value}), PrefetchOnly())
+    record, _ = _gather(changed(**{key: value}), Server())
 
     assert availability is record.availability[Source(key)]
 
@@ -212,7 +212,7 @@ def test_fetched_outcome() -> None:
 
 def test_every_key_is_told_of() -> None:
     """Row 17: what is known is told of every published key, in the order of discovery."""
-    _, keys = _gather(golden(), PrefetchOnly())
+    _, keys = _gather(golden(), Server())
 
     assert [key.source.value for key in keys] == list(_service().discovery()["prefetch"])
 

@@ -150,6 +150,7 @@ class RecordingServer:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 64  # nine keys are asked for at once; the default of five may lose a connection
     recorder: RecordingServer
 
     def handle_error(self, request: Any, client_address: Any) -> None:
