@@ -29,13 +29,6 @@ MIB = 1024 * 1024
 Connect = Callable[..., FhirServer]
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[RecordingServer]:
-    """A FHIR server."""
-    with RecordingServer() as found:
-        yield found
-
-
 @pytest.fixture
 def server(running: RecordingServer) -> RecordingServer:
     """The FHIR server, which has not been called yet; it answers everything with an empty Bundle."""

@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 from fhir.resources.R4B.operationoutcome import OperationOutcome
+from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from tests.support.fixtures import FOLDER, SERVICE
@@ -31,6 +32,17 @@ SEARCHES = KEYS[1:]
 
 LOCAL = "http://localhost:8080"
 """Where the public sandbox runs on a developer's machine: a browser origin that may call."""
+
+PATIENCE: dict[str, Any] = {"fhir_deadline": 30, "fhir_read_timeout": 30, "fhir_connect_timeout": 30}
+"""Settings: no test waits that long for a FHIR server; a busy machine should not end one."""
+AUTHORIZATION = {
+    "access_token": "s3cr3t",
+    "token_type": "Bearer",
+    "expires_in": 300,
+    "scope": "patient/*.read",
+    "subject": "cds-service",
+}
+"""A `fhirAuthorization` with which everything may be read."""
 
 ISSUE_TYPES = frozenset(
     [
@@ -115,6 +127,11 @@ def only_result(key: str, **elements: Any) -> Json:
         else:
             resource[name] = value
     return request
+
+
+def post_to(client: FlaskClient, request: Json) -> TestResponse:
+    """Post *request* to the service that *client* calls."""
+    return client.post(URL, data=json.dumps(request).encode(), content_type="application/json")
 
 
 def bundle(*resources: Any, **members: Any) -> Json:

@@ -27,13 +27,14 @@ from tests.support import fault_server as faults
 from tests.support.fault_server import Fault, FaultServer, Link, faithful
 from tests.support.recording_server import watch_connections
 from tests.web.calls import (
+    AUTHORIZATION,
     DISCOVERY,
     KEYS,
     OPTIONAL,
+    PATIENCE,
     PATIENT_ID,
     REQUIRED,
     TODAY,
-    URL,
     Json,
     bundle,
     changed,
@@ -41,30 +42,21 @@ from tests.web.calls import (
     meaning,
     observation,
     outcome,
+    post_to,
     problem,
     without,
 )
 from tests.web.conftest import Post
 
 EXPLAIN = "example.vitamin-d-magnesium.explain"
-BEARER = "s3cr3t"
-AUTHORIZATION = {
-    "access_token": BEARER,
-    "token_type": "Bearer",
-    "expires_in": 300,
-    "scope": "patient/*.read",
-    "subject": "cds-service",
-}
+BEARER = AUTHORIZATION["access_token"]
 MOST_BYTES = 200_000
 MOST_PAGES = 4
 PATIENT = {
-    "fhir_deadline": 30,
-    "fhir_connect_timeout": 30,
-    "fhir_read_timeout": 30,
+    **PATIENCE,
     "fhir_max_bytes": MOST_BYTES,
     "fhir_max_pages": MOST_PAGES,
 }
-"""No test waits as long as that; a busy machine should not end one."""
 HURRIED = {**PATIENT, "fhir_deadline": 0.4}
 IMPATIENT = {**PATIENT, "fhir_connect_timeout": 0.3, "fhir_read_timeout": 0.3}
 
@@ -353,10 +345,6 @@ def server(queries: dict[str, str], elsewhere_server: FaultServer) -> Iterator[F
     assert elsewhere_server.connections == 0
 
 
-def _post(client: FlaskClient, request: Json) -> TestResponse:
-    return client.post(URL, data=json.dumps(request).encode(), content_type="application/json")
-
-
 def _asking(request: Json, url: str) -> Json:
     """*request* with the FHIR server at *url* and a token; it asks for the explanation."""
     return {
@@ -369,7 +357,7 @@ def _asking(request: Json, url: str) -> Json:
 
 def _fetch(client: FlaskClient, server: FaultServer, *lost: str) -> TestResponse:
     """The answer to the golden request without some keys."""
-    return _post(client, _asking(without(*lost), server.url))
+    return post_to(client, _asking(without(*lost), server.url))
 
 
 def _told(response: TestResponse, key: str) -> Json:
@@ -393,7 +381,7 @@ def _serves_again(client: FlaskClient, post: Post, server: FaultServer, key: str
     """Whether the application answers the next request as if nothing had been: by prefetch, and from the server."""
     server.heal()
     expected = meaning(post(golden()))
-    prefetched, fetched = _post(client, golden()), _fetch(client, server, key)
+    prefetched, fetched = post_to(client, golden()), _fetch(client, server, key)
     return (
         meaning(prefetched) == meaning(fetched) == expected
         and _told(fetched, key)["state"] in ("fetched", "known none")
@@ -544,7 +532,7 @@ def test_silence(impatient_client: FlaskClient, post: Post, server: FaultServer,
 def test_connection_that_does_not_come(impatient_client: FlaskClient, post: Post, server: FaultServer) -> None:
     """Row 79: a connection that is neither taken nor refused is not waited for until the deadline."""
     with faults.deaf_port() as port:
-        response = _post(impatient_client, _asking(without("vitaminD"), f"http://127.0.0.1:{port}/fhir"))
+        response = post_to(impatient_client, _asking(without("vitaminD"), f"http://127.0.0.1:{port}/fhir"))
 
     assert _is_412(response, "vitaminD", LATE)
     assert _serves_again(impatient_client, post, server, "vitaminD")
@@ -562,7 +550,7 @@ def test_resolver_that_hangs(
 
     with monkeypatch.context() as patch:
         patch.setattr(socket, "getaddrinfo", look_up)
-        response = _post(hurried_client, _asking(without("vitaminD"), f"http://localhost:{server.port}/fhir"))
+        response = post_to(hurried_client, _asking(without("vitaminD"), f"http://localhost:{server.port}/fhir"))
         over.set()
 
     assert _is_412(response, "vitaminD", LATE)
@@ -577,7 +565,7 @@ def test_nobody_listens(
     """Row 73: a refused connection is tried once more, and told; an optional key is then unknown."""
     opened = watch_connections(monkeypatch)
     with faults.closed_port() as port:
-        response = _post(patient_client, _asking(without(key), f"http://127.0.0.1:{port}/fhir"))
+        response = post_to(patient_client, _asking(without(key), f"http://127.0.0.1:{port}/fhir"))
         assert opened == [("127.0.0.1", port)] * 2
 
     if key in REQUIRED:
@@ -605,7 +593,7 @@ def test_next_page_of_prefetch(
 ) -> None:
     """Row 70: without its next page a key counts as far as it goes; a required one is sorted newest first."""
     server.on_pages(key, *row.met_with)
-    response = _post(patient_client, _asking(_paged(key, server.page_url(key, 50)), server.url))
+    response = post_to(patient_client, _asking(_paged(key, server.page_url(key, 50)), server.url))
     told = _told(response, key)
 
     assert (told["state"], told.get("pages")) == ("prefetched in part", None)
@@ -641,7 +629,7 @@ def test_deadline_of_next_pages(hurried_client: FlaskClient, post: Post, server:
     request = golden()
     for key in keys:
         request["prefetch"][key] = _paged(key, server.page_url(key, 50))["prefetch"][key]
-    response = _post(hurried_client, _asking(request, server.url))
+    response = post_to(hurried_client, _asking(request, server.url))
 
     assert {_told(response, key)["state"] for key in keys} == {"prefetched in part"}
     assert [key for key in keys if LATE not in _told(response, key)["why"]] == []
@@ -692,7 +680,7 @@ def test_next_page_as_if_nothing_had_been(
     page, results = request["prefetch"]["chemistry"], request["prefetch"]["chemistry"]["entry"]
     page.update(entry=results[:1], link=[{"relation": "next", "url": server.page_url("chemistry", 1)}])
     server.on_pages("chemistry", *row.met_with)
-    response = _post(patient_client, _asking(request, server.url))
+    response = post_to(patient_client, _asking(request, server.url))
 
     assert _told(response, "chemistry")["state"] == "prefetched"
     assert meaning(response) == meaning(post(golden()))
@@ -784,7 +772,7 @@ def test_oldest_first(patient_client: FlaskClient, post: Post, server: FaultServ
     server.on("vitaminD", faults.value(page))
 
     for request in (changed(vitaminD=page), without("vitaminD")):
-        response = _post(patient_client, _asking(request, server.url))
+        response = post_to(patient_client, _asking(request, server.url))
         assert _is_412(response, "vitaminD", "newest first")
         assert row.why in problem(response)
     assert _serves_again(patient_client, post, server, "vitaminD")

@@ -9,7 +9,6 @@ import io
 import json
 import logging
 import sys
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -23,11 +22,12 @@ from cds_service.logs import JsonLines
 from cds_service.settings import Settings
 from tests.support.recording_server import RecordingServer, Reply, Store, next_page, redirect, reply
 from tests.web.calls import (
+    AUTHORIZATION,
     KEYS,
+    PATIENCE,
     PATIENT_ID,
     REVERSE_DOMAIN,
     TODAY,
-    URL,
     Json,
     bundle,
     changed,
@@ -35,6 +35,7 @@ from tests.web.calls import (
     meaning,
     observation,
     outcome,
+    post_to,
     problem,
     without,
 )
@@ -52,38 +53,12 @@ STATES = {
     "failed",
     "missing",
 }
-PATIENCE: dict[str, Any] = {"fhir_deadline": 30, "fhir_read_timeout": 30, "fhir_connect_timeout": 30}
-AUTHORIZATION = {
-    "access_token": "s3cr3t",
-    "token_type": "Bearer",
-    "expires_in": 300,
-    "scope": "patient/*.read",
-    "subject": "cds-service",
-}
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[RecordingServer]:
-    """A FHIR server."""
-    with RecordingServer() as found:
-        yield found
-
-
-@pytest.fixture
-def server(running: RecordingServer) -> RecordingServer:
-    """The FHIR server, which has not been called yet."""
-    running.reset()
-    return running
 
 
 @pytest.fixture(scope="module")
 def service() -> FlaskClient:
     """The service; it follows one next page."""
     return create_app(Settings(as_of=TODAY, fhir_max_pages=2, **PATIENCE)).test_client()
-
-
-def _post(service: FlaskClient, request: Json) -> TestResponse:
-    return service.post(URL, data=json.dumps(request).encode(), content_type="application/json")
 
 
 def _explained(request: Json, **members: Any) -> Json:
@@ -143,7 +118,7 @@ def test_states(
     server.answer = Store(kidney=has)
     request = without("kidney") if sent == "missing" else changed(kidney=sent)
     with caplog.at_level(logging.INFO, logger=LOG):
-        response = _post(service, _explained(request, fhirServer=server.url()))
+        response = post_to(service, _explained(request, fhirServer=server.url()))
 
     found = _key(_recorded(caplog), "kidney")
     assert found["state"] == state
@@ -177,7 +152,7 @@ def test_pages(
     server.answer = lambda call: found if "/page/" in call.path else store(call)
     request = without("conditions") if fetched else changed(conditions=first)
     with caplog.at_level(logging.INFO, logger=LOG):
-        _post(service, {**request, "fhirServer": server.url()})
+        post_to(service, {**request, "fhirServer": server.url()})
 
     told = _key(_recorded(caplog), "conditions")
     assert told["state"] == ("fetched" if fetched else "prefetched") + part
@@ -213,7 +188,7 @@ def test_authorization(
     """Row 82: what became of the authorization is logged, so that an incomplete one is found out."""
     sent, told = AUTHORIZATIONS[kind]
     with caplog.at_level(logging.INFO, logger=LOG):
-        _post(service, {**without("kidney"), "fhirServer": server.url(), "fhirAuthorization": sent})
+        post_to(service, {**without("kidney"), "fhirServer": server.url(), "fhirAuthorization": sent})
 
     found = _recorded(caplog)["authorization"]
     assert found.startswith(told)
@@ -224,7 +199,7 @@ def test_authorization(
 def test_authorization_that_is_not_needed(caplog: pytest.LogCaptureFixture, service: FlaskClient) -> None:
     """Row 74: with full prefetch nothing is asked, whatever authorization came along."""
     with caplog.at_level(logging.INFO, logger=LOG):
-        _post(service, {**golden(), "fhirServer": "http://localhost/fhir", "fhirAuthorization": AUTHORIZATION})
+        post_to(service, {**golden(), "fhirServer": "http://localhost/fhir", "fhirAuthorization": AUTHORIZATION})
 
     assert _recorded(caplog)["authorization"] == "not needed"
 
@@ -241,7 +216,7 @@ def test_authorization_that_is_not_needed(caplog: pytest.LogCaptureFixture, serv
 def test_no_server(caplog: pytest.LogCaptureFixture, service: FlaskClient, members: Json, why: str) -> None:
     """Rows 64, 73, 91: without a server that may be called a key stays missing, and it is told why."""
     with caplog.at_level(logging.INFO, logger=LOG):
-        _post(service, {**without("kidney"), **members})
+        post_to(service, {**without("kidney"), **members})
 
     told = _key(_recorded(caplog), "kidney")
     assert told["state"] == "missing"
@@ -255,7 +230,7 @@ def test_every_key_is_told_of(
 ) -> None:
     """Row 17: one line for each call tells of each published key, in its order, in known words and nothing else."""
     with caplog.at_level(logging.INFO, logger=LOG):
-        _post(service, {**without(*lost), "fhirServer": server.url(), "hookInstance": "instance-1"})
+        post_to(service, {**without(*lost), "fhirServer": server.url(), "hookInstance": "instance-1"})
 
     fields = _recorded(caplog)
     assert set(fields) == {"hookInstance", "prefetch", "authorization"}
@@ -271,7 +246,7 @@ def test_every_key_is_told_of(
 def test_refused_call_is_recorded_too(caplog: pytest.LogCaptureFixture, service: FlaskClient) -> None:
     """Rows 73, 85: what was lacking for a 412 is in the log, where an operator looks for it."""
     with caplog.at_level(logging.INFO, logger=LOG):
-        response = _post(service, without("magnesium", "vitaminD"))
+        response = post_to(service, without("magnesium", "vitaminD"))
 
     assert response.status_code == 412
     assert [entry["key"] for entry in _recorded(caplog)["prefetch"] if entry["state"] == "missing"] == [
@@ -301,7 +276,7 @@ def test_nothing_of_the_patient(
     )
     request = {**without(*KEYS), "fhirServer": server.url(), "fhirAuthorization": AUTHORIZATION}
     with caplog.at_level(logging.INFO, logger=LOG):
-        _post(service, request)
+        post_to(service, request)
 
     text = json.dumps(_recorded(caplog))
     birth = golden()["prefetch"]["patient"]["birthDate"]
@@ -313,14 +288,14 @@ def test_nothing_of_the_patient(
 def test_hook_instance_is_cut(caplog: pytest.LogCaptureFixture, service: FlaskClient, length: int) -> None:
     """Row 29: a `hookInstance` is any text of the service: it is told as far as 64 characters."""
     with caplog.at_level(logging.INFO, logger=LOG):
-        _post(service, {**golden(), "hookInstance": "x" * length})
+        post_to(service, {**golden(), "hookInstance": "x" * length})
 
     assert _recorded(caplog)["hookInstance"] == "x" * min(length, 64)
 
 
 def test_explanation(service: FlaskClient, server: RecordingServer) -> None:
     """Theme 4 of the complaints: on request the answer tells what was known and which step decided, and why."""
-    told = _told(_post(service, _explained(without("kidney"), fhirServer=server.url())))
+    told = _told(post_to(service, _explained(without("kidney"), fhirServer=server.url())))
 
     assert set(told) == {"hookInstance", "prefetch", "authorization", "steps"}
     assert [entry["key"] for entry in told["prefetch"]] == list(KEYS)
@@ -332,7 +307,7 @@ def test_explanation(service: FlaskClient, server: RecordingServer) -> None:
 
 def test_explanation_changes_nothing_else(service: FlaskClient) -> None:
     """Row 38: the cards are the same with it and without."""
-    assert meaning(_post(service, golden())) == meaning(_post(service, _explained(golden())))
+    assert meaning(post_to(service, golden())) == meaning(post_to(service, _explained(golden())))
 
 
 @pytest.mark.parametrize(
@@ -365,9 +340,9 @@ def test_explanation_changes_nothing_else(service: FlaskClient) -> None:
 def test_no_explanation_unasked(service: FlaskClient, extension: Any) -> None:
     """Rows 4 to 6, 38: any other extension is ignored: the answer has cards and no empty member, and does not break."""
     request = golden() if extension == "absent" else {**golden(), "extension": extension}
-    response = _post(service, request)
+    response = post_to(service, request)
 
-    assert meaning(_post(service, golden())) == meaning(response)
+    assert meaning(post_to(service, golden())) == meaning(response)
     assert set(response.get_json()) == {"cards"}
 
 
@@ -393,12 +368,12 @@ def test_explanation_of_a_context(service: FlaskClient, extension: Json) -> None
     request = golden()
     request["context"]["extension"] = extension
 
-    assert "extension" not in _post(service, request).get_json()
+    assert "extension" not in post_to(service, request).get_json()
 
 
 def test_errors_are_not_explained(service: FlaskClient) -> None:
     """Row 95: an error is an OperationOutcome, whatever was asked for; it says the reason itself."""
-    response = _post(service, _explained(without("magnesium")))
+    response = post_to(service, _explained(without("magnesium")))
 
     assert response.status_code == 412
     assert "magnesium" in problem(response)
@@ -484,8 +459,8 @@ def test_what_the_service_writes(
     monkeypatch.setattr(sys, "stderr", written)
     logs.set_up()
     instance = "two\nlines\r\n"
-    _post(service, {**without("kidney"), "fhirServer": server.url(), "hookInstance": instance})
-    _post(service, without("magnesium"))
+    post_to(service, {**without("kidney"), "fhirServer": server.url(), "hookInstance": instance})
+    post_to(service, without("magnesium"))
 
     first, second = map(json.loads, written.getvalue().splitlines())
     assert (first["level"], first["event"], first["hookInstance"]) == ("info", "prefetch", instance)
@@ -496,7 +471,7 @@ def test_what_the_service_writes(
 def test_quiet_logger_costs_nothing(caplog: pytest.LogCaptureFixture, service: FlaskClient) -> None:
     """An operator may silence the line; the answer stays."""
     with caplog.at_level(logging.WARNING, logger=LOG):
-        response = _post(service, golden())
+        response = post_to(service, golden())
 
     assert [record for record in caplog.records if record.name == LOG] == []
     assert meaning(response)

@@ -5,7 +5,6 @@ It is for finding out what a new EHR really sends, so a problem says where and w
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +19,7 @@ from tests.support.fixtures import Situation, situations
 from tests.support.recording_server import RecordingServer, Reply, Store, next_page, reply
 from tests.web.calls import (
     KEYS,
+    PATIENCE,
     SEARCHES,
     TODAY,
     URL,
@@ -31,6 +31,7 @@ from tests.web.calls import (
     observation,
     outcome,
     paths,
+    post_to,
     problem,
     put,
     without,
@@ -41,31 +42,12 @@ SECRET = "Mustermann0815"  # noqa: S105 - a name, that no answer may repeat
 NUMBER = 8150815
 BAD_PATIENT = {**golden()["prefetch"]["patient"], "birthDate": SECRET}
 BAD_RESULT = observation("62292-8", 14, "ng/mL", issued=SECRET)
-PATIENCE: dict[str, Any] = {"fhir_deadline": 30, "fhir_read_timeout": 30, "fhir_connect_timeout": 30}
 
 
 @pytest.fixture(scope="module")
 def strict() -> FlaskClient:
     """The service that is strict."""
     return create_app(Settings(as_of=TODAY, strict_fhir=True, **PATIENCE)).test_client()
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[RecordingServer]:
-    """A FHIR server."""
-    with RecordingServer() as found:
-        yield found
-
-
-@pytest.fixture
-def server(running: RecordingServer) -> RecordingServer:
-    """The FHIR server, which has not been called yet."""
-    running.reset()
-    return running
-
-
-def _post(client: FlaskClient, request: Json) -> TestResponse:
-    return client.post(URL, data=json.dumps(request).encode(), content_type="application/json")
 
 
 def _problems(response: TestResponse) -> list[str]:
@@ -94,7 +76,7 @@ def test_off_by_default(post: Post) -> None:
 
 def test_valid(post: Post, strict: FlaskClient) -> None:
     """A valid request gets the same cards."""
-    assert meaning(post(golden())) == meaning(_post(strict, golden()))
+    assert meaning(post(golden())) == meaning(post_to(strict, golden()))
 
 
 @pytest.mark.parametrize("situation", situations()[::9], ids=lambda situation: situation.name)
@@ -119,22 +101,22 @@ def test_golden_requests(situation: Situation, answers: dict[str, Json]) -> None
 @pytest.mark.parametrize("value", [None, bundle(), {"resourceType": "Bundle", "type": "searchset"}], ids=str)
 def test_known_none(strict: FlaskClient, key: str, value: object) -> None:
     """Row 66: null and empty Bundles are no resources that could be wrong."""
-    assert _post(strict, changed(**{key: value})).status_code == 200
+    assert post_to(strict, changed(**{key: value})).status_code == 200
 
 
 def test_keys_of_others(strict: FlaskClient) -> None:
     """Row 63: what is not asked for is not judged."""
-    assert _post(strict, changed(somebodyElses={"resourceType": "Patient", "birthDate": 5})).status_code == 200
+    assert post_to(strict, changed(somebodyElses={"resourceType": "Patient", "birthDate": 5})).status_code == 200
 
 
 def test_envelope_comes_first(strict: FlaskClient) -> None:
     """Rows 27 to 42: a request that is none is 400, as ever."""
-    assert _post(strict, {**changed(patient=BAD_PATIENT), "hook": None}).status_code == 400
+    assert post_to(strict, {**changed(patient=BAD_PATIENT), "hook": None}).status_code == 400
 
 
 def test_missing_key(strict: FlaskClient) -> None:
     """Row 73: a required key that was not sent is 412, as ever."""
-    response = _post(strict, without("magnesium"))
+    response = post_to(strict, without("magnesium"))
 
     assert response.status_code == 412
     assert "magnesium" in problem(response)
@@ -142,7 +124,7 @@ def test_missing_key(strict: FlaskClient) -> None:
 
 def test_outcome_of_a_required_key(strict: FlaskClient) -> None:
     """Row 68: an OperationOutcome is a valid resource: its key has failed, and is 412."""
-    assert _post(strict, changed(vitaminD=outcome("error"))).status_code == 412
+    assert post_to(strict, changed(vitaminD=outcome("error"))).status_code == 412
 
 
 ALL_WRONG = {
@@ -175,7 +157,7 @@ def _all_wrong() -> Json:
 
 def test_all_that_is_wrong(strict: FlaskClient) -> None:
     """Every problem of every entry of every key is told at once, with key and element, each once."""
-    found = _problems(_post(strict, _all_wrong()))
+    found = _problems(post_to(strict, _all_wrong()))
 
     assert _at(found) == sorted(where for places in ALL_WRONG.values() for where in places)
     assert [sentence for sentence in found if SECRET in sentence] == []
@@ -186,7 +168,7 @@ def test_one_key(strict: FlaskClient, key: str) -> None:
     """Of one key the same is told as among others."""
     request = changed(**{key: _all_wrong()["prefetch"][key]})
 
-    assert _at(_problems(_post(strict, request))) == ALL_WRONG[key]
+    assert _at(_problems(post_to(strict, request))) == ALL_WRONG[key]
 
 
 NO_RESOURCES = {
@@ -210,7 +192,7 @@ NO_TYPES_OF_RESOURCES = ["HumanName", "Element", "Resource", "DomainResource", "
 @pytest.mark.parametrize("key", ["patient", "kidney"])
 def test_no_resource(strict: FlaskClient, key: str, kind: str) -> None:
     """Row 77: a value that is no resource of FHIR is told as such, and not repeated."""
-    response = _post(strict, changed(**{key: NO_RESOURCES[kind]}))
+    response = post_to(strict, changed(**{key: NO_RESOURCES[kind]}))
 
     assert [sentence.startswith(f"prefetch.{key}: ") for sentence in _problems(response)] == [True]
     assert [value for value in (SECRET, str(NUMBER)) if value in response.get_data(as_text=True)] == []
@@ -219,7 +201,7 @@ def test_no_resource(strict: FlaskClient, key: str, kind: str) -> None:
 @pytest.mark.parametrize("kind", NO_RESOURCES)
 def test_entry_that_is_no_resource(strict: FlaskClient, kind: str) -> None:
     """Row 77: an entry is told by its place, the others are judged as well."""
-    response = _post(strict, changed(kidney=bundle(BAD_RESULT, NO_RESOURCES[kind])))
+    response = post_to(strict, changed(kidney=bundle(BAD_RESULT, NO_RESOURCES[kind])))
     found = _problems(response)
 
     assert "prefetch.kidney: Bundle.entry[0].resource.issued" in _at(found)
@@ -231,7 +213,7 @@ def test_entry_that_is_no_resource(strict: FlaskClient, kind: str) -> None:
 @pytest.mark.parametrize("kind", UNKNOWN_TYPES, ids=lambda kind: ascii(kind[:24]))
 def test_unknown_type(strict: FlaskClient, key: str, kind: str) -> None:
     """Row 85: a type that FHIR does not have is told; what stands there is a value like any other: not repeated."""
-    response = _post(strict, changed(**{key: {"resourceType": kind}}))
+    response = post_to(strict, changed(**{key: {"resourceType": kind}}))
 
     assert len(_problems(response)) == 1
     assert SECRET not in response.get_data(as_text=True)
@@ -240,7 +222,7 @@ def test_unknown_type(strict: FlaskClient, key: str, kind: str) -> None:
 @pytest.mark.parametrize("kind", UNKNOWN_TYPES, ids=lambda kind: ascii(kind[:24]))
 def test_entry_of_an_unknown_type(strict: FlaskClient, kind: str) -> None:
     """Row 85: so it is in an entry."""
-    response = _post(strict, changed(kidney=bundle({"resourceType": kind})))
+    response = post_to(strict, changed(kidney=bundle({"resourceType": kind})))
 
     assert _at(_problems(response)) == ["prefetch.kidney: Bundle.entry[0].resource"]
     assert SECRET not in response.get_data(as_text=True)
@@ -249,7 +231,7 @@ def test_entry_of_an_unknown_type(strict: FlaskClient, kind: str) -> None:
 @pytest.mark.parametrize("kind", NO_TYPES_OF_RESOURCES)
 def test_type_of_no_resource(strict: FlaskClient, kind: str) -> None:
     """An entry whose type is a data type or an abstract one is not valid FHIR R4."""
-    response = _post(strict, changed(kidney=bundle({"resourceType": kind})))
+    response = post_to(strict, changed(kidney=bundle({"resourceType": kind})))
 
     assert _at(_problems(response)) == ["prefetch.kidney: Bundle.entry[0].resource"]
 
@@ -281,7 +263,7 @@ def test_no_value_is_repeated(strict: FlaskClient, key: str, kind: str) -> None:
     for where, _ in paths(good):
         if not where or where[-1] == "resourceType":
             continue
-        response = _post(strict, changed(**{key: put(good, where, value)}))
+        response = post_to(strict, changed(**{key: put(good, where, value)}))
         assert response.status_code in {200, 412, 422}
         said = response.get_json().get("issue", ()) if response.status_code != 200 else ()
         sentences = [issue["diagnostics"].replace(f".{SECRET}: Extra", ": Extra") for issue in said]
@@ -305,7 +287,7 @@ def test_named_elements_exist(strict: FlaskClient, kind: str) -> None:
         if not where or where[-1] == "resourceType":
             continue
         sent = put(good, where, WRONG_VALUES[kind])
-        response = _post(strict, changed(vitaminD=sent))
+        response = post_to(strict, changed(vitaminD=sent))
         if response.status_code != 422 or response.get_json()["issue"][0]["code"] != "structure":
             continue  # valid to the library, or refused as another patient's
         known = set(_elements(sent))
@@ -339,7 +321,7 @@ def test_named_elements_exist(strict: FlaskClient, kind: str) -> None:
 )
 def test_choices_are_named(strict: FlaskClient, key: str, resource: Json, element: str) -> None:
     """Where an element of several types stands twice, or is lacking, the sentence names it, not only its resource."""
-    (sentence,) = _problems(_post(strict, changed(**{key: bundle(resource)})))
+    (sentence,) = _problems(post_to(strict, changed(**{key: bundle(resource)})))
 
     assert sentence.startswith(f"prefetch.{key}: Bundle.entry[0].resource")
     assert element in sentence.removeprefix(f"prefetch.{key}").replace("not a valid value for this element", "")
@@ -351,16 +333,16 @@ def test_sentences_are_one_line(strict: FlaskClient) -> None:
     good = golden()["prefetch"]["vitaminD"]
     broken = put(good, ("entry", 0, "resource", "valueQuantity"), {"resourceType": "Quantity5"})
 
-    assert [sentence for sentence in _problems(_post(strict, changed(vitaminD=broken))) if "\n" in sentence] == []
+    assert [sentence for sentence in _problems(post_to(strict, changed(vitaminD=broken))) if "\n" in sentence] == []
 
 
 def test_fetched_resources(strict: FlaskClient, server: RecordingServer) -> None:
     """What the FHIR server gave is judged like what was sent."""
     request = {**without(*KEYS), "fhirServer": server.url()}
 
-    assert meaning(_post(strict, golden())) == meaning(_post(strict, request))
+    assert meaning(post_to(strict, golden())) == meaning(post_to(strict, request))
     server.reset(Store(**_all_wrong()["prefetch"]))
-    response = _post(strict, request)
+    response = post_to(strict, request)
     assert _at(_problems(response)) == sorted(where for places in ALL_WRONG.values() for where in places)
     assert SECRET not in response.get_data(as_text=True)
 
@@ -371,12 +353,12 @@ def test_fetched_pages(strict: FlaskClient, server: RecordingServer) -> None:
     request = {**golden(), "fhirServer": server.url()}
     request["prefetch"]["kidney"]["link"] = next_page(f"{server.url()}/page/2")
 
-    assert _at(_problems(_post(strict, request))) == ["prefetch.kidney: Bundle.entry[0].resource.issued"]
+    assert _at(_problems(post_to(strict, request))) == ["prefetch.kidney: Bundle.entry[0].resource.issued"]
 
 
 def test_server_that_fails(strict: FlaskClient, server: RecordingServer) -> None:
     """Row 73: what could not be fetched is 412 or unknown, as ever."""
     server.reset(Store(magnesium=Reply(500), kidney=Reply(500)))
 
-    assert _post(strict, {**without("kidney"), "fhirServer": server.url()}).status_code == 200
-    assert _post(strict, {**without("magnesium"), "fhirServer": server.url()}).status_code == 412
+    assert post_to(strict, {**without("kidney"), "fhirServer": server.url()}).status_code == 200
+    assert post_to(strict, {**without("magnesium"), "fhirServer": server.url()}).status_code == 412

@@ -14,7 +14,7 @@ from cds_service import create_app
 from cds_service.settings import Settings
 from tests.support.fault_server import FaultServer
 from tests.support.fixtures import SERVICE, Situation, engine, situations
-from tests.web.calls import KEYS, REQUIRED, URL, Json, drugs, meaning, problem
+from tests.web.calls import KEYS, PATIENCE, REQUIRED, URL, Json, drugs, meaning, problem
 
 SITUATIONS = (
     "bariatric-surgery-no-maintenance-order",
@@ -34,7 +34,7 @@ def situation(request: pytest.FixtureRequest) -> Situation:
 @pytest.fixture(scope="module")
 def client(situation: Situation) -> FlaskClient:
     """The service on the day of the situation, with time to spare."""
-    return create_app(Settings(as_of=situation.as_of, fhir_deadline=30, fhir_read_timeout=30)).test_client()
+    return create_app(Settings(as_of=situation.as_of, **PATIENCE)).test_client()
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -41,9 +40,9 @@ from tests.support.recording_server import (
 )
 from tests.web.calls import (
     KEYS,
+    PATIENCE,
     PATIENT_ID,
     TODAY,
-    URL,
     Json,
     bundle,
     cards,
@@ -52,6 +51,7 @@ from tests.web.calls import (
     meaning,
     observation,
     outcome,
+    post_to,
     problem,
     without,
 )
@@ -60,23 +60,7 @@ BEARER = "s3cr3t-T0ken.~+/=="
 SURNAME = "Mustermann-0815"
 RESULT = "13.37421"
 """A result that no other number in a line could be taken for."""
-PATIENCE: dict[str, Any] = {"fhir_deadline": 30, "fhir_read_timeout": 30, "fhir_connect_timeout": 30}
-"""No test waits that long; a busy machine should not end one."""
 ALL_SCOPES = "patient/*.read launch openid"
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[RecordingServer]:
-    """A FHIR server."""
-    with RecordingServer() as found:
-        yield found
-
-
-@pytest.fixture
-def server(running: RecordingServer) -> RecordingServer:
-    """The FHIR server, which has not been called yet."""
-    running.reset()
-    return running
 
 
 @pytest.fixture(scope="module")
@@ -112,10 +96,6 @@ def _request(server: RecordingServer, *lost: str, authorization: Any = None, url
     }
 
 
-def _post(client: FlaskClient, request: Json) -> TestResponse:
-    return client.post(URL, data=json.dumps(request).encode(), content_type="application/json")
-
-
 def _told(response: TestResponse) -> Json:
     """The explanation of an answer."""
     assert response.status_code == 200, response.get_data(as_text=True)
@@ -136,16 +116,16 @@ def _paged(key: str, url: str) -> Json:
 
 def test_token_on_every_call(client: FlaskClient, server: RecordingServer) -> None:
     """Rows 61, 62, 80, 81: without prefetch each key is asked for once, each time with the token; the cards agree."""
-    response = _post(client, _request(server, *KEYS))
+    response = post_to(client, _request(server, *KEYS))
 
     assert sorted(call.key for call in server.calls) == sorted(KEYS)
     assert _tokens(server) == [[f"Bearer {BEARER}"]] * len(KEYS)
-    assert meaning(_post(client, golden())) == meaning(response)
+    assert meaning(post_to(client, golden())) == meaning(response)
 
 
 def test_only_what_is_missing(client: FlaskClient, server: RecordingServer) -> None:
     """Row 72: just the keys that were not sent are asked for."""
-    _post(client, _request(server, "magnesium", "kidney"))
+    post_to(client, _request(server, "magnesium", "kidney"))
 
     assert sorted(call.key for call in server.calls) == ["kidney", "magnesium"]
 
@@ -154,7 +134,7 @@ def test_nothing_is_asked_for_twice(client: FlaskClient, server: RecordingServer
     """Rows 66, 68: null and a failed key are answers: nothing is asked."""
     request = _request(server)
     request["prefetch"] |= {"kidney": None, "vitals": outcome("error"), "chemistry": bundle()}
-    response = _post(client, request)
+    response = post_to(client, request)
 
     assert response.status_code == 200
     assert server.calls == []
@@ -165,7 +145,7 @@ def test_patient_facing(client: FlaskClient, server: RecordingServer) -> None:
     request = _request(server, *KEYS)
     request["context"]["userId"] = f"Patient/{PATIENT_ID}"
 
-    assert cards(_post(client, request)) == []
+    assert cards(post_to(client, request)) == []
     assert server.calls == []
 
 
@@ -175,11 +155,11 @@ def test_token_on_every_page(client: FlaskClient, server: RecordingServer, key: 
     pages = {"/fhir/page/2": bundle(link=next_page("/fhir/page/3")), "/fhir/page/3": bundle()}
     store = Store(**{key: _paged(key, server.url() + "/page/2")})
     server.answer = lambda call: reply(pages[call.path]) if call.path in pages else store(call)
-    response = _post(client, _request(server, key))
+    response = post_to(client, _request(server, key))
 
     assert [call.path for call in server.calls][1:] == ["/fhir/page/2", "/fhir/page/3"]
     assert _tokens(server) == [[f"Bearer {BEARER}"]] * 3
-    assert meaning(_post(client, golden())) == meaning(response)
+    assert meaning(post_to(client, golden())) == meaning(response)
 
 
 def test_page_of_a_prefetched_key(client: FlaskClient, server: RecordingServer) -> None:
@@ -187,11 +167,11 @@ def test_page_of_a_prefetched_key(client: FlaskClient, server: RecordingServer) 
     server.answer = lambda _: reply(bundle())
     request = _request(server)
     request["prefetch"]["medications"]["link"] = next_page(f"{server.url()}/page/2")
-    response = _post(client, request)
+    response = post_to(client, request)
 
     assert [call.target for call in server.calls] == [f"{BASE}/page/2"]
     assert _tokens(server) == [[f"Bearer {BEARER}"]]
-    assert meaning(_post(client, golden())) == meaning(response)
+    assert meaning(post_to(client, golden())) == meaning(response)
 
 
 def test_token_on_a_redirect(client: FlaskClient, server: RecordingServer) -> None:
@@ -199,11 +179,11 @@ def test_token_on_a_redirect(client: FlaskClient, server: RecordingServer) -> No
     store = Store(kidney=redirect("/fhir/elsewhere"))
     moved = reply(golden()["prefetch"]["kidney"])
     server.answer = lambda call: moved if call.path == "/fhir/elsewhere" else store(call)
-    response = _post(client, _request(server, "kidney"))
+    response = post_to(client, _request(server, "kidney"))
 
     assert [call.path for call in server.calls][1:] == ["/fhir/elsewhere"]
     assert _tokens(server) == [[f"Bearer {BEARER}"]] * 2
-    assert meaning(_post(client, golden())) == meaning(response)
+    assert meaning(post_to(client, golden())) == meaning(response)
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -212,7 +192,7 @@ def test_token_on_a_second_try(client: FlaskClient, server: RecordingServer, sta
     busy = [Reply(status, headers={"Retry-After": "0"})]
     store = Store()
     server.answer = lambda call: busy.pop() if busy else store(call)
-    response = _post(client, _request(server, "kidney"))
+    response = post_to(client, _request(server, "kidney"))
 
     assert response.status_code == 200
     assert _tokens(server) == [[f"Bearer {BEARER}"]] * 2
@@ -253,7 +233,7 @@ def test_any_server(client: FlaskClient, url: str) -> None:
         opened = watch_connections(patch)
         asked = use_names(patch, {"localhost": ["127.0.0.1"]})
         patch.setattr(time, "sleep", lambda _: None)
-        response = _post(client, {**without("magnesium"), "fhirServer": url, "fhirAuthorization": _authorization()})
+        response = post_to(client, {**without("magnesium"), "fhirServer": url, "fhirAuthorization": _authorization()})
 
     assert response.status_code in {400, 412}
     assert problem(response)
@@ -275,7 +255,7 @@ def test_next_page_elsewhere(
             request["prefetch"]["conditions"]["link"] = next_page(link)
         else:
             server.answer = Store(conditions=_paged("conditions", link))
-        told = _told(_post(client, request))["prefetch"]
+        told = _told(post_to(client, request))["prefetch"]
 
         assert other.calls == []
     assert {port for _, port in opened} <= {server.port}
@@ -293,7 +273,7 @@ def test_redirect_elsewhere(
     with RecordingServer() as other:
         server.answer = Store(magnesium=redirect(_others(server, other)[kind]))
         opened = watch_connections(monkeypatch)
-        response = _post(client, _request(server, "magnesium"))
+        response = post_to(client, _request(server, "magnesium"))
 
         assert other.calls == []
     assert {port for _, port in opened} <= {server.port}
@@ -324,7 +304,7 @@ UNUSABLE: dict[str, Any] = {
 @pytest.mark.parametrize("kind", UNUSABLE)
 def test_unusable_authorization(client: FlaskClient, server: RecordingServer, kind: str) -> None:
     """Rows 82, 83, 89: what is no authorization is none: loopback is asked without it, and that is told."""
-    response = _post(client, _request(server, "kidney", authorization=UNUSABLE[kind]))
+    response = post_to(client, _request(server, "kidney", authorization=UNUSABLE[kind]))
 
     assert _tokens(server) == [[]]
     assert [call.header("X-Injected") for call in server.calls] == [[]]
@@ -341,7 +321,7 @@ def test_unusable_authorization_elsewhere(
     asked = use_names(monkeypatch, {"ehr.test": ["127.0.0.1"]})
     named = _client(fhir_servers=(server.url("ehr.test"),), fhir_private_networks=("127.0.0.0/8",))
     del client
-    response = _post(named, _request(server, "magnesium", authorization=UNUSABLE[kind], url=server.url("ehr.test")))
+    response = post_to(named, _request(server, "magnesium", authorization=UNUSABLE[kind], url=server.url("ehr.test")))
 
     assert response.status_code == 412
     assert "fhirAuthorization" in problem(response)
@@ -360,7 +340,7 @@ def test_no_authorization_elsewhere(monkeypatch: pytest.MonkeyPatch, server: Rec
     )
     request = _request(server, "magnesium", url=server.url("ehr.test"))
     del request["fhirAuthorization"]
-    response = _post(client, request)
+    response = post_to(client, request)
 
     assert response.status_code == (200 if allowed else 412)
     assert _tokens(server) == ([[]] if allowed else [])
@@ -368,12 +348,12 @@ def test_no_authorization_elsewhere(monkeypatch: pytest.MonkeyPatch, server: Rec
 
 def test_token_is_not_reused(client: FlaskClient, server: RecordingServer) -> None:
     """Rows 85, 87: a request without a token is not helped by that of the one before, nor by its open connection."""
-    _post(client, _request(server, *KEYS))
+    post_to(client, _request(server, *KEYS))
     bare = _request(server, *KEYS)
     del bare["fhirAuthorization"]
-    _post(client, bare)
-    _post(client, _request(server, "kidney", authorization=_authorization(access_token="other")))  # noqa: S106
-    _post(client, _request(server, "kidney", authorization=_authorization(expires_in=None)))
+    post_to(client, bare)
+    post_to(client, _request(server, "kidney", authorization=_authorization(access_token="other")))  # noqa: S106
+    post_to(client, _request(server, "kidney", authorization=_authorization(expires_in=None)))
 
     tokens = _tokens(server)
     assert tokens[: len(KEYS)] == [[f"Bearer {BEARER}"]] * len(KEYS)
@@ -382,9 +362,9 @@ def test_token_is_not_reused(client: FlaskClient, server: RecordingServer) -> No
 
 def test_results_are_not_reused(client: FlaskClient, server: RecordingServer) -> None:
     """Rows 85, 87: what one user's token gave is not kept for the next request."""
-    _post(client, _request(server, "magnesium"))
+    post_to(client, _request(server, "magnesium"))
     server.answer = Store(magnesium=Reply(401))
-    response = _post(client, _request(server, "magnesium"))
+    response = post_to(client, _request(server, "magnesium"))
 
     assert response.status_code == 412
     assert len(server.calls) == 2
@@ -422,7 +402,7 @@ def test_server_that_refuses_a_required_key(
 ) -> None:
     """Rows 73, 86, 88: an expired token, or one that does not allow this, is 412; the key and the status are told."""
     server.answer = Store(**{key: reply({"resourceType": "OperationOutcome", "id": SURNAME}, status)})
-    response = _post(client, _request(server, *KEYS))
+    response = post_to(client, _request(server, *KEYS))
 
     assert response.status_code == 412
     assert key in problem(response)
@@ -434,9 +414,9 @@ def test_server_that_refuses_a_required_key(
 def test_server_that_refuses_an_optional_key(client: FlaskClient, server: RecordingServer) -> None:
     """Rows 73, 88: what the user may not see is unknown, as if it had not been sent; the rest is used."""
     server.answer = Store(conditions=Reply(403))
-    response = _post(client, _request(server, *KEYS))
+    response = post_to(client, _request(server, *KEYS))
 
-    assert meaning(_post(client, without("conditions"))) == meaning(response)
+    assert meaning(post_to(client, without("conditions"))) == meaning(response)
 
 
 @pytest.mark.parametrize(
@@ -459,7 +439,7 @@ def test_server_that_refuses_an_optional_key(client: FlaskClient, server: Record
 )
 def test_scopes(client: FlaskClient, server: RecordingServer, scope: str, held_back: set[str]) -> None:
     """Row 84: what the token plainly does not cover is not asked, everything else is."""
-    _post(client, _request(server, *KEYS, authorization=_authorization(scope=scope)))
+    post_to(client, _request(server, *KEYS, authorization=_authorization(scope=scope)))
 
     assert {call.key for call in server.calls} == set(KEYS) - held_back
 
@@ -467,7 +447,7 @@ def test_scopes(client: FlaskClient, server: RecordingServer, scope: str, held_b
 def test_scope_that_lacks_a_required_key(client: FlaskClient, server: RecordingServer) -> None:
     """Rows 73, 84: a required key that the scopes do not cover is 412, and the type is named."""
     authorization = _authorization(scope="patient/Patient.read patient/Condition.read")
-    response = _post(client, _request(server, *KEYS, authorization=authorization))
+    response = post_to(client, _request(server, *KEYS, authorization=authorization))
 
     assert response.status_code == 412
     assert "Observation" in problem(response)
@@ -477,7 +457,7 @@ def test_scope_that_lacks_a_required_key(client: FlaskClient, server: RecordingS
 def test_scopes_of_a_token_that_is_not_used(client: FlaskClient, server: RecordingServer) -> None:
     """Rows 83, 84: the scopes of an authorization that is not used hold nothing back."""
     authorization = _authorization(scope="patient/Condition.read", patient="p-2")
-    _post(client, _request(server, "magnesium", authorization=authorization))
+    post_to(client, _request(server, "magnesium", authorization=authorization))
 
     assert [call.key for call in server.calls] == ["magnesium"]
 
@@ -485,7 +465,7 @@ def test_scopes_of_a_token_that_is_not_used(client: FlaskClient, server: Recordi
 @pytest.mark.parametrize("patient", ["p-2", "Patient/p-2", ""])
 def test_token_of_another_patient(client: FlaskClient, server: RecordingServer, patient: str) -> None:
     """Row 83: a token for another patient goes nowhere."""
-    response = _post(client, _request(server, *KEYS, authorization=_authorization(patient=patient)))
+    response = post_to(client, _request(server, *KEYS, authorization=_authorization(patient=patient)))
 
     assert _tokens(server) == [[]] * len(KEYS)
     assert "another patient" in _told(response)["authorization"]
@@ -495,7 +475,7 @@ def test_token_of_another_patient(client: FlaskClient, server: RecordingServer, 
 @pytest.mark.parametrize("patient", [PATIENT_ID, f"Patient/{PATIENT_ID}"])
 def test_token_of_this_patient(client: FlaskClient, server: RecordingServer, patient: str) -> None:
     """Row 83: a token for the patient of the context is used."""
-    _post(client, _request(server, "kidney", authorization=_authorization(patient=patient)))
+    post_to(client, _request(server, "kidney", authorization=_authorization(patient=patient)))
 
     assert _tokens(server) == [[f"Bearer {BEARER}"]]
 
@@ -505,7 +485,7 @@ def test_odd_patient_ids(client: FlaskClient, server: RecordingServer, patient_i
     """Rows 41, 46: whatever characters an id has, every call asks for just that patient."""
     request = _request(server, *KEYS)
     request["context"]["patientId"] = patient_id
-    _post(client, request)
+    post_to(client, request)
 
     escaped = "".join(f"\\{character}" if character in "\\,|$" else character for character in patient_id)
     searches = [call for call in server.calls if call.parameters]
@@ -518,7 +498,7 @@ def test_ids_that_are_steps(client: FlaskClient, server: RecordingServer, patien
     """Row 41: an id that would lead to another address is no id: nothing is asked, and that is said."""
     request = _request(server, *KEYS)
     request["context"]["patientId"] = patient_id
-    response = _post(client, request)
+    response = post_to(client, request)
 
     assert response.status_code == 412
     assert "context.patientId" in problem(response)
@@ -531,7 +511,7 @@ def test_server_that_gives_another_patient(client: FlaskClient, server: Recordin
     kind = {"patient": "Patient", "magnesium": "Observation", "conditions": "Condition"}[key]
     stray = {"resourceType": kind, "id": SURNAME, "subject": {"reference": f"Patient/{SURNAME}"}}
     server.answer = Store(**{key: stray if key == "patient" else bundle(stray)})
-    response = _post(client, _request(server, *KEYS))
+    response = post_to(client, _request(server, *KEYS))
 
     assert response.status_code == 422
     assert SURNAME not in problem(response)
@@ -597,7 +577,7 @@ def test_never_in_a_log(caplog: pytest.LogCaptureFixture, server: RecordingServe
     """Row 85: with everything logged from DEBUG on, no line holds the token, nor anything of patient or server."""
     client = _client(strict_fhir=situation == "strict")
     caplog.set_level(logging.DEBUG)
-    _post(client, _leaky(server, situation))
+    post_to(client, _leaky(server, situation))
 
     assert _secrets_in(caplog, server) == set()
 
@@ -609,7 +589,7 @@ def test_never_in_a_log_of_a_library(caplog: pytest.LogCaptureFixture, server: R
     caplog.set_level(logging.DEBUG)
     for name in [*logging.root.manager.loggerDict, "urllib3", "urllib3.connectionpool"]:
         caplog.set_level(logging.DEBUG, logger=name)
-    _post(client, _leaky(server, situation))
+    post_to(client, _leaky(server, situation))
 
     assert _secrets_in(caplog, server) == set()
 
@@ -617,7 +597,7 @@ def test_never_in_a_log_of_a_library(caplog: pytest.LogCaptureFixture, server: R
 @pytest.mark.parametrize("situation", SITUATIONS)
 def test_never_in_an_answer(server: RecordingServer, situation: str) -> None:
     """Row 85: neither the token nor the server's address is in an answer, its explanation or its error; nor a name."""
-    response = _post(_client(strict_fhir=situation == "strict"), _leaky(server, situation))
+    response = post_to(_client(strict_fhir=situation == "strict"), _leaky(server, situation))
 
     said = response.get_data(as_text=True) + str(response.headers)
     assert [secret for secret in (BEARER, SURNAME, server.url(), f":{server.port}") if secret in said] == []
@@ -626,7 +606,7 @@ def test_never_in_an_answer(server: RecordingServer, situation: str) -> None:
 @pytest.mark.parametrize("situation", SITUATIONS)
 def test_never_on_standard_output(capfd: pytest.CaptureFixture[str], server: RecordingServer, situation: str) -> None:
     """Row 85: nor is anything written to standard output or error by another way than the loggers."""
-    _post(_client(strict_fhir=situation == "strict"), _leaky(server, situation))
+    post_to(_client(strict_fhir=situation == "strict"), _leaky(server, situation))
 
     written = "".join(capfd.readouterr())
     assert [secret for secret in (BEARER, PATIENT_ID, SURNAME) if secret in written] == []
@@ -634,10 +614,10 @@ def test_never_on_standard_output(capfd: pytest.CaptureFixture[str], server: Rec
 
 def test_authorization_alone_changes_nothing(client: FlaskClient, server: RecordingServer) -> None:
     """Rows 34, 74: with full prefetch the token is not needed, nor used; the answer is the same."""
-    response = _post(client, _request(server))
+    response = post_to(client, _request(server))
 
     assert server.calls == []
-    assert meaning(_post(client, golden())) == meaning(response)
+    assert meaning(post_to(client, golden())) == meaning(response)
     assert _told(response)["authorization"] == "not needed"
 
 
@@ -646,5 +626,5 @@ def test_prefetch_member(client: FlaskClient, server: RecordingServer, prefetch:
     """Rows 8, 36, 61: null, empty or absent prefetch is the same: everything is fetched."""
     request = {**_request(server), "prefetch": prefetch}
 
-    assert meaning(_post(client, changed())) == meaning(_post(client, request))
+    assert meaning(post_to(client, changed())) == meaning(post_to(client, request))
     assert len(server.calls) == len(KEYS)

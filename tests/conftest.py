@@ -1,0 +1,23 @@
+"""Fixtures for the tests that need a FHIR server which writes down what it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.recording_server import RecordingServer
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[RecordingServer]:
+    """A FHIR server."""
+    with RecordingServer() as found:
+        yield found
+
+
+@pytest.fixture
+def server(running: RecordingServer) -> RecordingServer:
+    """The FHIR server, which has not been called yet."""
+    running.reset()
+    return running
