@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from flask import Flask
 
 from cds_service import settings as settings_module
-from cds_service import web
+from cds_service import store, web
 from cds_service.clinical import guidance
 from cds_service.clinical.facts import Source
+from cds_service.errors import SettingsError
 from cds_service.fhir import terminology
 from cds_service.fhir.client import ClientLimits, FhirClient
 from cds_service.fhir.orders import Orders
+from cds_service.fhir.servers import read_rules
 from cds_service.hooks import registry
 from cds_service.hooks.cards import CardWriter
 from cds_service.hooks.completion import CompletionLimits, FhirCompleter
+from cds_service.hooks.prefetch import SizeLimits
 from cds_service.hooks.service import Engine
+from cds_service.trust import clients as clients_module
+from cds_service.trust.clients import Clients
+from cds_service.trust.keys import FetchedKeys
+from cds_service.trust.rates import read_rate
+from cds_service.trust.replays import Replays
+from cds_service.trust.tokens import Verifier
+from cds_service.web.trust import Trust
 
 if TYPE_CHECKING:
+    from cds_service.fhir.servers import ServerRules
     from cds_service.settings import Settings
+    from cds_service.trust.clients import Client
+    from cds_service.trust.keys import KeySource
+    from cds_service.trust.tokens import SeenTokens
 
 
 def build_engine(settings: Settings) -> Engine:
@@ -35,37 +50,110 @@ def build_engine(settings: Settings) -> Engine:
         terms=terms,
         registry=registry.build(terms),
         writer=CardWriter(loaded, Orders(loaded)),
-        completer=_completer(settings),
+        completer=_completer(settings, settings.server_rules()),
         max_cards=settings.max_cards,
         d3_is_total=settings.d3_is_total,
         strict_fhir=settings.strict_fhir,
+        sizes=SizeLimits(settings.max_entries, settings.max_resources),
         today=settings.today,
     )
 
 
-def _completer(settings: Settings) -> FhirCompleter:
+def _completer(settings: Settings, rules: ServerRules) -> FhirCompleter:
     keys = len(Source)
     limits = ClientLimits(
         connect_timeout=settings.fhir_connect_timeout,
         read_timeout=settings.fhir_read_timeout,
         max_bytes=settings.fhir_max_bytes,
         post_search=settings.fhir_post_search,
-        ca_file=None if settings.fhir_ca_file is None else str(settings.fhir_ca_file),
+        ca_file=_ca_file(settings),
         connections=settings.threads * keys,
     )
     return FhirCompleter(
-        FhirClient(settings.server_rules(), limits),
+        FhirClient(rules, limits),
         CompletionLimits(settings.fhir_deadline, settings.fhir_max_pages, settings.fhir_max_resources),
     )
+
+
+def _ca_file(settings: Settings) -> str | None:
+    return None if settings.fhir_ca_file is None else str(settings.fhir_ca_file)
+
+
+def load_clients(settings: Settings) -> Clients:
+    """The registry of clients.
+
+    Raises:
+        SettingsError: it is wrong.
+    """
+    return Clients() if settings.clients is None else clients_module.load(settings.clients)
+
+
+def build_verifier(settings: Settings, clients: Clients, seen: SeenTokens) -> Verifier:
+    """What checks the tokens of *clients*; it asks *seen* whether one was used before."""
+    keys: dict[str, KeySource] = {}
+    for client in clients:
+        pinned = client.pinned
+        keys[client.id] = FetchedKeys(str(client.jku), _ca_file(settings)) if pinned is None else pinned
+    return Verifier(clients, keys, seen)
+
+
+def build_trust(settings: Settings, engine: Engine) -> Trust | None:
+    """What decides who may call and what each client has; `None` where anybody may.
+
+    Raises:
+        StartupError: the registry of clients or the database is wrong.
+    """
+    if settings.auth == "off":
+        return None
+    clients = load_clients(settings)
+    try:
+        seen = Replays(store.open_database(settings.database_url))
+    except ValueError as error:
+        message = f"CDS_DATABASE_URL: {error}"
+        raise SettingsError(message) from error
+    return Trust(
+        verifier=build_verifier(settings, clients, seen),
+        public_url=str(settings.public_url),
+        engines={client.id: _engine_for(client, engine, settings) for client in clients},
+        rates={client.id: read_rate(client.rate or settings.rate) for client in clients},
+    )
+
+
+def _engine_for(client: Client, engine: Engine, settings: Settings) -> Engine:
+    """The engine by which *client* is answered: what it has of its own, and the rest as for everybody."""
+    own = engine
+    if client.profile is not None:
+        loaded = guidance.load(client.profile, settings.ckd_overlay)
+        own = replace(own, guidance=loaded, writer=CardWriter(loaded, Orders(loaded)))
+    if client.max_cards is not None:
+        own = replace(own, max_cards=client.max_cards)
+    if client.fhir_servers is not None:
+        rules = read_rules(
+            client.fhir_servers, settings.fhir_private_networks, without_token=settings.fhir_without_token
+        )
+        own = replace(own, completer=_completer(settings, rules))
+    return own
 
 
 def create_app(settings: Settings | None = None) -> Flask:
     """The WSGI application, by *settings* or those of the environment.
 
     Raises:
-        StartupError: a setting or a guidance file is wrong.
+        StartupError: a setting, a guidance file or the registry of clients is wrong.
     """
     chosen = settings if settings is not None else settings_module.load()
     app = Flask("cds_service", static_folder=None)
-    web.init_app(app, build_engine(chosen), chosen)
+    engine = build_engine(chosen)
+    web.init_app(app, engine, chosen, build_trust(chosen, engine))
     return app
+
+
+def warnings(settings: Settings) -> list[str]:
+    """What whoever starts the service must know: who may call without a secret.
+
+    Raises:
+        SettingsError: the registry of clients is wrong.
+    """
+    if settings.auth == "off":
+        return ["AUTHENTICATION IS OFF: whoever reaches this service may call it (CDS_AUTH=jwt to change that)."]
+    return [client.warning for client in load_clients(settings) if client.warning]

@@ -1,4 +1,4 @@
-"""cds-service serve | evaluate | check."""
+"""cds-service serve | evaluate | check | clients."""
 
 from __future__ import annotations
 
@@ -14,16 +14,22 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from cds_service import settings as settings_module
-from cds_service.app import build_engine
+from cds_service.app import build_engine, build_trust, build_verifier, load_clients, warnings
 from cds_service.errors import RequestError, SettingsError, StartupError
 from cds_service.fhir.outcome import operation_outcome
+from cds_service.fhir.servers import origin_of
+from cds_service.trust import trial
+from cds_service.trust.keys import FetchedKeys
+from cds_service.trust.tokens import CHECKS, Untrusted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cds_service.hooks.service import Answer
+    from cds_service.settings import Settings
 
 FAILED = 2
+STANDARD_INPUT = "-"
 LAST_PORT = 65_535
 
 
@@ -48,6 +54,11 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="serve over HTTP")
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=_port, default=8000)
+    serve.add_argument(
+        "--without-authentication",
+        action="store_true",
+        help="with CDS_AUTH=off set as well: serve other machines, whoever calls",
+    )
     serve.set_defaults(run=_serve)
     evaluate = commands.add_parser("evaluate", help="answer one request from a file or standard input")
     evaluate.add_argument("request", metavar="REQUEST.json|-")
@@ -56,9 +67,31 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--ckd-overlay", metavar="NAME")
     evaluate.add_argument("--explain", action="store_true", help="print the trace on standard error")
     evaluate.set_defaults(run=_evaluate)
-    check = commands.add_parser("check", help="read settings and guidance and say what is wrong")
+    check = commands.add_parser("check", help="read settings, guidance and clients and say what is wrong")
     check.set_defaults(run=_check)
+    _add_clients(commands.add_parser("clients", help="for whoever connects a client"))
     return parser
+
+
+def _add_clients(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    test = commands.add_parser("test", help="check a token and say which check fails")
+    test.add_argument("token", metavar="TOKEN|-", help="the token; - reads it from standard input")
+    test.add_argument("--url", type=_url, required=True, help="the URL that is called with it")
+    test.set_defaults(run=_test_token)
+    made = commands.add_parser("trial-token", help="print a token of the preset local-trial")
+    made.add_argument("--url", type=_url, required=True, help="the URL that is to be called with it")
+    made.add_argument("--seconds", type=int, default=300, help="how long it is valid (300)")
+    made.set_defaults(run=_trial_token)
+
+
+def _url(text: str) -> str:
+    try:
+        origin_of(text)
+    except ValueError as error:
+        message = f"{text!r} is not a URL: {error}"
+        raise argparse.ArgumentTypeError(message) from error
+    return text
 
 
 def _day(text: str) -> date:
@@ -94,25 +127,46 @@ def _free_port(host: str, port: int) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from granian.constants import Interfaces  # noqa: PLC0415 - only this command needs the server
+    from granian.constants import HTTPModes, Interfaces  # noqa: PLC0415 - only this command needs the server
+    from granian.http import HTTP1Settings  # noqa: PLC0415
     from granian.server import Server  # noqa: PLC0415
 
     settings = settings_module.load()
+    _check_host(options.host, settings, told=options.without_authentication)
     port = _free_port(options.host, options.port)
-    build_engine(settings)  # a bad guidance file stops here, before any worker starts
-    print(f"Serving on http://{options.host}:{port}/cds-services", flush=True)
+    build_trust(settings, build_engine(settings))  # what is wrong stops here, before any worker starts
+    for warning in warnings(settings):
+        print(f"WARNING: {warning}", file=sys.stderr, flush=True)
+    secure = settings.tls_certificate is not None
+    print(f"Serving on http{'s' if secure else ''}://{options.host}:{port}/cds-services", flush=True)
     Server(
         "cds_service.server:application",
         factory=True,
         address=options.host,
         port=port,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.RSGI,
         workers=settings.workers,
-        blocking_threads=settings.threads,
+        respawn_failed_workers=True,
         log_access=False,
         websockets=False,
+        http=HTTPModes.http1,  # otherwise a connection that says nothing is never cut
+        http1_settings=HTTP1Settings(header_read_timeout=round(settings.idle_timeout * 1000)),
+        ssl_cert=settings.tls_certificate,
+        ssl_key=settings.tls_key,
     ).serve()
     return 0
+
+
+def _check_host(host: str, settings: Settings, *, told: bool) -> None:
+    """Without authentication, other machines are served only by who says so twice."""
+    if settings.auth == "jwt" or (told and "auth" in settings.model_fields_set):
+        return
+    if not origin_of(f"http://[{host}]/" if ":" in host else f"http://{host}/").loopback:
+        message = (
+            f"authentication is off, so {host} is not served: set CDS_AUTH=jwt; or, if whoever reaches this address "
+            f"may really call, set CDS_AUTH=off and give --without-authentication"
+        )
+        raise SettingsError(message)
 
 
 def _evaluate(options: argparse.Namespace) -> int:
@@ -147,9 +201,58 @@ def explain(answer: Answer) -> list[str]:
 def _check(_: argparse.Namespace) -> int:
     settings = settings_module.load()
     engine = build_engine(settings)
+    build_trust(settings, engine)
     guidance = engine.guidance
     print(
         f"Settings and guidance are sound: profile {guidance.profile_name}, overlay {settings.ckd_overlay}, "
         f"{len(guidance.cards)} cards, {len(guidance.wording)} texts, {len(guidance.evidence)} sources."
     )
+    clients = [client.id for client in load_clients(settings)]
+    if clients:
+        print(f"Clients: {', '.join(clients)}.")
+    for warning in warnings(settings):
+        print(f"WARNING: {warning}")
+    return 0
+
+
+class _NothingSeen:
+    """A trial of a token does not use it up."""
+
+    def first_time(self, iss: str, jti: str, expires: float) -> bool:
+        """Always."""
+        del iss, jti, expires
+        return True
+
+
+def _test_token(options: argparse.Namespace) -> int:
+    """Tell each check of a token until one fails; here, and nowhere else, what is wrong is said."""
+    settings = settings_module.load()
+    if settings.clients is None:
+        raise SettingsError("CDS_CLIENTS: name the registry of clients")
+    token = sys.stdin.readline().strip() if options.token == STANDARD_INPUT else options.token
+    verifier = build_verifier(settings, load_clients(settings), _NothingSeen())
+    refusal = None
+    try:
+        caller = verifier.verify(f"Bearer {token.removeprefix('Bearer ')}", (options.url,))
+    except Untrusted as untrusted:
+        refusal = untrusted
+    for check, meaning in CHECKS.items():
+        if refusal is not None and check == refusal.check:
+            break
+        print(f"ok      {check}: {meaning}")
+    if refusal is None:
+        print(f"This is {caller.client.id}. Whether the jti was used before was not looked up.")
+        return 0
+    print(f"FAILED  {refusal.check}: {refusal}")
+    problems = [source.problem for source in verifier.keys.values() if isinstance(source, FetchedKeys)]
+    for problem in filter(None, problems):
+        print(f"        its keys could not be fetched: {problem}")
+    return FAILED
+
+
+def _trial_token(options: argparse.Namespace) -> int:
+    settings = settings_module.load()
+    if settings.clients is None or trial.ISSUER not in {client.iss for client in load_clients(settings)}:
+        raise SettingsError("CDS_CLIENTS: name a registry of clients that has the preset local-trial")
+    print(trial.token(settings.clients.parent, options.url, options.seconds))
     return 0

@@ -9,11 +9,16 @@
     └── RequestError            the caller can mend it; each carries one sentence that says how
         ├── MalformedRequest    400  not JSON, or not a CDS Hooks request
         ├── UnknownService      404  no such service
+        ├── BodyTooSlow         408  the body did not arrive in time
         ├── PrefetchUnavailable 412  a required prefetch key is missing, failed or unusable
         ├── BodyTooLarge        413  larger than CDS_MAX_BODY
+        ├── TooManyResources    413  more than CDS_MAX_ENTRIES or CDS_MAX_RESOURCES
         ├── WrongMediaType      415  not application/json
         ├── WrongPatient        422  a resource belongs to another patient
-        └── InvalidFhir         422  CDS_STRICT_FHIR is on, and resources are not valid FHIR R4
+        ├── InvalidFhir         422  CDS_STRICT_FHIR is on, and resources are not valid FHIR R4
+        ├── TooManyRequests     429  the client calls more often than it may
+        ├── Overloaded          503  more calls than are taken on, or no answer within CDS_REQUEST_DEADLINE
+        └── StoreUnavailable    503  the database cannot be reached
 
 Messages name keys, fields and positions, never values that came from a patient's record.
 """
@@ -55,6 +60,8 @@ class RequestError(CdsError):
     """Something the caller can mend. `code` is the FHIR issue type of the OperationOutcome, `details` its sentences."""
 
     code = "invalid"
+    retry_after: int | None = None
+    """Seconds after which the same call may do better, where it is worth trying again."""
 
     @property
     def details(self) -> tuple[str, ...]:
@@ -72,6 +79,12 @@ class UnknownService(RequestError):
     code = "not-found"
 
 
+class BodyTooSlow(RequestError):
+    """The body did not arrive in time."""
+
+    code = "timeout"
+
+
 class PrefetchUnavailable(RequestError):
     """A required prefetch key is missing, failed or unusable (conformance row 73)."""
 
@@ -82,6 +95,12 @@ class BodyTooLarge(RequestError):
     """The body is larger than the limit."""
 
     code = "too-long"
+
+
+class TooManyResources(RequestError):
+    """A Bundle has more entries, or the request more resources, than the limits."""
+
+    code = "too-costly"
 
 
 class WrongMediaType(RequestError):
@@ -110,3 +129,28 @@ class InvalidFhir(RequestError):
     def details(self) -> tuple[str, ...]:
         """Each problem."""
         return self._problems
+
+
+class TooManyRequests(RequestError):
+    """The client calls more often than it may."""
+
+    code = "throttled"
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        """Say so, and after how many seconds it may call again."""
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Overloaded(RequestError):
+    """The service has more to do than it takes on."""
+
+    code = "transient"
+    retry_after = 1
+
+
+class StoreUnavailable(RequestError):
+    """The database cannot be reached; what needs it is not done."""
+
+    code = "no-store"
+    retry_after = 5

@@ -6,24 +6,37 @@ import gc
 from typing import TYPE_CHECKING
 
 from cds_service import logs
+from cds_service import settings as settings_module
 from cds_service.app import create_app
+from cds_service.web.front import Front, FrontLimits
 
 if TYPE_CHECKING:
-    from flask import Flask
+    from cds_service.settings import Settings
 
 ALLOCATIONS_BEFORE_COLLECTION = 100_000
 """A request makes thousands of short-lived objects and no cycles: looking for cycles after every 700 finds nothing."""
 
 
-def application() -> Flask:
-    """The WSGI application of one server process, by the settings of the environment.
+def application() -> Front:
+    """The RSGI application of one server process, by the settings of the environment.
 
     Raises:
-        StartupError: a setting or a guidance file is wrong.
+        StartupError: a setting, a guidance file or the registry of clients is wrong.
     """
     logs.set_up()
-    app = create_app()
+    settings = settings_module.load()
+    front = Front(create_app(settings), _limits(settings))
     gc.collect()
     gc.freeze()
     gc.set_threshold(ALLOCATIONS_BEFORE_COLLECTION, 20, 20)
-    return app
+    return front
+
+
+def _limits(settings: Settings) -> FrontLimits:
+    return FrontLimits(
+        max_body=settings.max_body,
+        working=settings.threads,
+        waiting=settings.waiting,
+        body_timeout=settings.body_timeout,
+        deadline=settings.request_deadline,
+    )

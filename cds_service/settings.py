@@ -6,10 +6,10 @@ import os
 import re
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, FilePath, ValidationError, field_validator
+from pydantic import Field, FilePath, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -19,7 +19,9 @@ from pydantic_settings import (
 )
 
 from cds_service.errors import SettingsError
-from cds_service.fhir.servers import ServerRules, read_rules
+from cds_service.fhir.servers import ServerRules, base_of, read_rules
+from cds_service.store import check_url
+from cds_service.trust.rates import DEFAULT, read_rate
 
 CONFIG_VARIABLE = "CDS_CONFIG"
 """The environment variable that names a TOML file of settings; the environment wins over the file."""
@@ -82,8 +84,37 @@ class Settings(BaseSettings):
     strict_fhir: bool = Field(
         default=False, description="Refuse resources that are not valid FHIR R4 with 422 and all that is wrong."
     )
+    auth: Literal["off", "jwt"] = Field(
+        default="off", description="Who may call: anybody (off), or the clients of CDS_CLIENTS with a token (jwt)."
+    )
+    clients: FilePath | None = Field(default=None, description="The registry of clients, a TOML file.")
+    public_url: str | None = Field(
+        default=None, description="The base URL that clients call, also behind a proxy; tokens must name it."
+    )
+    database_url: str = Field(
+        default="sqlite:///cds-service.sqlite3", description="The database: a file of SQLite, or PostgreSQL."
+    )
+    rate: str = Field(
+        default=DEFAULT, description="Calls of one client to one process, where the registry says nothing else."
+    )
+    max_entries: int = Field(default=20_000, ge=1, description="Entries of one prefetched Bundle; more is 413.")
+    max_resources: int = Field(default=50_000, ge=1, description="Prefetched resources in all; more is 413.")
     workers: int = Field(default=1, ge=1, le=64, description="Server processes of `cds-service serve`.")
-    threads: int = Field(default=2, ge=1, le=64, description="Threads of each server process.")
+    threads: int = Field(default=16, ge=1, le=64, description="Calls that a process works on at a time.")
+    waiting: int = Field(
+        default=64, ge=0, le=10_000, description="Calls that wait in a process for their turn; beyond them it is 503."
+    )
+    request_deadline: float = Field(
+        default=10, gt=0, le=600, description="Seconds from the head of a request to its answer."
+    )
+    body_timeout: float = Field(default=5, gt=0, le=600, description="Seconds in which a body must arrive.")
+    idle_timeout: float = Field(
+        default=30, ge=1, le=60, description="Seconds after which a connection without a whole request head is closed."
+    )
+    tls_certificate: FilePath | None = Field(
+        default=None, description="Certificate chain of the server (PEM); with it, it serves https and nothing else."
+    )
+    tls_key: FilePath | None = Field(default=None, description="Its private key (PEM, PKCS #8).")
 
     @field_validator("cors_origins", "fhir_servers", "fhir_private_networks", mode="before")
     @classmethod
@@ -112,6 +143,38 @@ class Settings(BaseSettings):
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         read_rules((), value)
         return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _public(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        base = base_of(value)
+        if base.origin.scheme != "https" and not base.origin.loopback:
+            message = "https is needed, except on this machine"
+            raise ValueError(message)
+        return base.url
+
+    @field_validator("database_url")
+    @classmethod
+    def _database(cls, value: str) -> str:
+        return check_url(value)
+
+    @field_validator("rate")
+    @classmethod
+    def _rate(cls, value: str) -> str:
+        read_rate(value)
+        return value
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if self.auth == "jwt" and (self.clients is None or self.public_url is None):
+            message = "CDS_AUTH=jwt needs CDS_CLIENTS and CDS_PUBLIC_URL"
+            raise ValueError(message)
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            message = "CDS_TLS_CERTIFICATE and CDS_TLS_KEY go together"
+            raise ValueError(message)
+        return self
 
     @field_validator("timezone")
     @classmethod
@@ -167,6 +230,8 @@ def load(**given: object) -> Settings:
     except ValidationError as error:
         problems = "; ".join(
             f"CDS_{'.'.join(map(str, problem['loc'])).upper()} = {problem['input']!r}: {problem['msg']}"
+            if problem["loc"]
+            else problem["msg"]
             for problem in error.errors()
         )
         raise SettingsError(problems) from error

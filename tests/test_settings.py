@@ -42,8 +42,21 @@ DEFAULTS = {
     "fhir_max_resources": 5000,
     "fhir_post_search": False,
     "strict_fhir": False,
+    "auth": "off",
+    "clients": None,
+    "public_url": None,
+    "database_url": "sqlite:///cds-service.sqlite3",
+    "rate": "3000/minute",
+    "max_entries": 20_000,
+    "max_resources": 50_000,
     "workers": 1,
-    "threads": 2,
+    "threads": 16,
+    "waiting": 64,
+    "request_deadline": 10,
+    "body_timeout": 5,
+    "idle_timeout": 30,
+    "tls_certificate": None,
+    "tls_key": None,
 }
 """The defaults; the first seven are those of the design contract."""
 
@@ -78,9 +91,23 @@ SET = [
     ("fhir_max_resources", "100", "100", 100),
     ("fhir_post_search", "true", "true", True),
     ("strict_fhir", "true", "true", True),
+    ("auth", "off", '"off"', "off"),
+    ("clients", __file__, f"'{__file__}'", Path(__file__)),
+    ("public_url", "https://cds.example.org/a/", '"https://cds.example.org/a/"', "https://cds.example.org/a"),
+    ("database_url", "postgresql://cds@db/cds", '"postgresql://cds@db/cds"', "postgresql://cds@db/cds"),
+    ("rate", "5/second", '"5/second"', "5/second"),
+    ("max_entries", "10", "10", 10),
+    ("max_resources", "20", "20", 20),
     ("workers", "3", "3", 3),
     ("threads", "8", "8", 8),
+    ("waiting", "0", "0", 0),
+    ("request_deadline", "2.5", "2.5", 2.5),
+    ("body_timeout", "1.5", "1.5", 1.5),
+    ("idle_timeout", "5", "5", 5),
 ]
+PAIR = [(name, __file__, f"'{__file__}'", Path(__file__)) for name in ("tls_certificate", "tls_key")]
+"""Two settings of which neither stands alone."""
+EACH = [*SET, *PAIR]
 """Each setting: its text in the environment, in TOML, and what it means."""
 
 WRONG = [
@@ -115,6 +142,22 @@ WRONG = [
     ("fhir_max_resources", "0"),
     ("fhir_post_search", "perhaps"),
     ("strict_fhir", "perhaps"),
+    ("auth", "on"),
+    ("clients", "no-such-file.toml"),
+    ("public_url", "cds.example.org"),
+    ("public_url", "http://cds.example.org"),
+    ("public_url", "https://cds.example.org/?a=b"),
+    ("database_url", "cds.sqlite3"),
+    ("database_url", "mysql://db/cds"),
+    ("rate", "often"),
+    ("max_entries", "0"),
+    ("max_resources", "0"),
+    ("waiting", "-1"),
+    ("request_deadline", "0"),
+    ("body_timeout", "601"),
+    ("idle_timeout", "61"),
+    ("tls_certificate", "no-such-file.pem"),
+    ("tls_key", "no-such-file.pem"),
     ("workers", "0"),
     ("workers", "65"),
     ("threads", "0"),
@@ -152,7 +195,7 @@ def test_defaults():
 
 def test_each_setting_is_tested_here():
     """The tables of this file hold every setting there is."""
-    assert Settings.model_fields.keys() == DEFAULTS.keys() == {name for name, *_ in SET}
+    assert Settings.model_fields.keys() == DEFAULTS.keys() == {name for name, *_ in EACH}
 
 
 @pytest.mark.parametrize("name", DEFAULTS)
@@ -195,9 +238,29 @@ def test_from_a_file(
 
 def test_all_from_one_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """One file can hold them all."""
-    configure(monkeypatch, tmp_path, "".join(f"{name} = {toml}\n" for name, _, toml, _ in SET))
+    configure(monkeypatch, tmp_path, "".join(f"{name} = {toml}\n" for name, _, toml, _ in EACH))
 
-    assert settings.load().model_dump() == {name: value for name, _, _, value in SET}
+    assert settings.load().model_dump() == {name: value for name, _, _, value in EACH}
+
+
+@pytest.mark.parametrize("name", ["tls_certificate", "tls_key"])
+def test_half_of_a_pair(name: str, monkeypatch: pytest.MonkeyPatch):
+    """A certificate without its key, or a key without its certificate, stops the start; both are named."""
+    monkeypatch.setenv(variable(name), __file__)
+
+    with pytest.raises(SettingsError, match="CDS_TLS_CERTIFICATE and CDS_TLS_KEY"):
+        settings.load()
+
+
+@pytest.mark.parametrize("given", [(), ("clients",), ("public_url",)])
+def test_jwt_needs_clients_and_a_public_url(given: tuple[str, ...], monkeypatch: pytest.MonkeyPatch):
+    """Tokens cannot be checked without a registry, nor without knowing which URL they must name."""
+    monkeypatch.setenv("CDS_AUTH", "jwt")
+    for name in given:
+        monkeypatch.setenv(variable(name), {"clients": __file__, "public_url": "https://cds.example.org"}[name])
+
+    with pytest.raises(SettingsError, match="CDS_AUTH=jwt needs CDS_CLIENTS and CDS_PUBLIC_URL"):
+        settings.load()
 
 
 def test_environment_wins_over_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

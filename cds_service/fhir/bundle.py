@@ -78,6 +78,11 @@ class Page(Generic[R]):
     more: bool = False
     next_page: str | None = None
 
+    @property
+    def size(self) -> int:
+        """How many entries it was read from."""
+        return len(self.resources) + len(self.included) + self.unreadable
+
     def followed_by(self, later: Page[R]) -> Page[R]:
         """This page and the *later* one as one."""
         places = {len(self.resources) + place: names for place, names in later.spoiled.items()}

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from cds_service.clinical.facts import Availability, Source
-from cds_service.errors import PrefetchUnavailable
+from cds_service.errors import PrefetchUnavailable, TooManyResources
 from cds_service.fhir.bundle import Page
 from cds_service.fhir.observations import effective
 from cds_service.fhir.reader import Record, check_patient, check_subjects
@@ -34,6 +34,13 @@ class Gathered(NamedTuple):
     authorization: str = "not needed"
 
 
+class SizeLimits(NamedTuple):
+    """How much one request may bring: entries of one Bundle, resources in all."""
+
+    entries: int
+    resources: int
+
+
 class Completer(Protocol):
     """Completes keys that are missing or have a next page; what it cannot have says why."""
 
@@ -41,10 +48,15 @@ class Completer(Protocol):
         """The *lacking* keys of *request*, with what could be had."""
 
 
-def gather(service: Service, request: HookRequest, completer: Completer) -> Gathered:
-    """Every key of *service*, as prefetched or completed."""
+def gather(service: Service, request: HookRequest, completer: Completer, limits: SizeLimits) -> Gathered:
+    """Every key of *service*, as prefetched or completed.
+
+    Raises:
+        TooManyResources: more was prefetched than *limits* allow.
+    """
     sent = request.prefetch
     keys = {source: prefetched(source, sent.get(source.value)) for source in service.prefetch}
+    _check_size(keys, limits)
     lacking = {
         source: key
         for source, key in keys.items()
@@ -54,6 +66,17 @@ def gather(service: Service, request: HookRequest, completer: Completer) -> Gath
         return Gathered(keys)
     completed = completer.complete(lacking, service, request)
     return Gathered({**keys, **completed.keys}, completed.authorization)
+
+
+def _check_size(keys: Mapping[Source, Key], limits: SizeLimits) -> None:
+    sizes = {source: key.page.size for source, key in keys.items() if key.page is not None}
+    for source, size in sizes.items():
+        if size > limits.entries:
+            message = f"prefetch.{source.value} has more entries than this service reads (CDS_MAX_ENTRIES)"
+            raise TooManyResources(message)
+    if sum(sizes.values()) > limits.resources:
+        message = "prefetch has more resources than this service reads (CDS_MAX_RESOURCES)"
+        raise TooManyResources(message)
 
 
 def read_record(keys: Mapping[Source, Key], patient_id: str) -> Record:

@@ -5,6 +5,8 @@ The record of prefetch holds keys, states, reasons and times: no value of the pa
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,14 +19,42 @@ if TYPE_CHECKING:
     from cds_service.hooks.prefetch import Gathered
 
 
-LONGEST_ID = 64
-"""A `hookInstance` is the client's own words; more of it is not repeated."""
+PLAIN = re.compile(r"[A-Za-z0-9._~:-]+")
+"""What is repeated of the client's own words: an identifier, and nothing that could be a sentence or a name."""
+LONGEST = 64
+NOT_SHOWN = "not shown: unlike an identifier"
+
+
+@dataclass(slots=True)
+class Call:
+    """What is known of a call so far; filled in as it goes on, so that one that fails tells what it can."""
+
+    request: HookRequest | None = None
+    gathered: Gathered | None = None
+    topics: tuple[str, ...] = ()
+
+    def told(self) -> Json:
+        """It as fields of the log."""
+        fields: Json = {}
+        if self.request is not None:
+            fields["hook"] = plain(self.request.hook)
+            fields["hookInstance"] = plain(self.request.hook_instance)
+        fields["topics"] = list(self.topics)
+        if self.request is not None and self.gathered is not None:
+            fields |= record(self.request, self.gathered)
+        return fields
+
+
+def plain(text: str) -> str:
+    """*text*, as far as it is told and where it looks like an identifier."""
+    shown = text[:LONGEST]
+    return shown if PLAIN.fullmatch(shown) else NOT_SHOWN
 
 
 def record(request: HookRequest, gathered: Gathered) -> Json:
     """What was known of each prefetch key and how, and what became of `fhirAuthorization`."""
     return {
-        "hookInstance": request.hook_instance[:LONGEST_ID],
+        "hookInstance": plain(request.hook_instance),
         "prefetch": [_told(key) for key in gathered.keys.values()],
         "authorization": gathered.authorization,
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ from cds_service.errors import InvalidFhir
 from cds_service.fhir import reader, strict
 from cds_service.hooks.messages import EXPLAIN, read_request
 from cds_service.hooks.prefetch import gather, read_record
-from cds_service.hooks.record import explanation, record
+from cds_service.hooks.record import Call, explanation
 from cds_service.hooks.registry import check_hook
 
 if TYPE_CHECKING:
@@ -23,10 +22,9 @@ if TYPE_CHECKING:
     from cds_service.fhir.terminology import Terminology
     from cds_service.hooks.cards import CardWriter
     from cds_service.hooks.keys import Key
-    from cds_service.hooks.prefetch import Completer
+    from cds_service.hooks.prefetch import Completer, SizeLimits
     from cds_service.hooks.registry import Registry
 
-LOG = logging.getLogger("cds_service.prefetch")
 NOTHING_EVALUATED = Evaluation((), ())
 
 
@@ -51,28 +49,29 @@ class Engine:
     max_cards: int
     d3_is_total: bool
     strict_fhir: bool
+    sizes: SizeLimits
     today: Callable[[], date]
 
-    def answer(self, service_id: str, body: bytes) -> Answer:
-        """Answer one call.
+    def answer(self, service_id: str, body: bytes, call: Call | None = None) -> Answer:
+        """Answer one call; *call* is told how it goes.
 
         Raises:
             RequestError: what the caller can mend.
         """
         service = self.registry.find(service_id)
-        request = read_request(body)
+        call = Call() if call is None else call
+        call.request = request = read_request(body)
         check_hook(service, request.hook)
         if request.patient_facing:
             return Answer({"cards": []})
-        gathered = gather(service, request, self.completer)
-        if LOG.isEnabledFor(logging.INFO):
-            LOG.info("prefetch", extra={"fields": record(request, gathered)})
+        call.gathered = gathered = gather(service, request, self.completer, self.sizes)
         keys = gathered.keys
         if self.strict_fhir:
             _check_strictly(keys.values())
         facts = reader.read(read_record(keys, request.patient_id), self.terms, d3_is_total=self.d3_is_total)
         evaluation = evaluate(facts, self.guidance, self.today(), self.max_cards)
         response = self.writer.write(evaluation.cards, request.patient_id)
+        call.topics = tuple(card["source"]["topic"]["code"] for card in response["cards"])
         if request.explain:
             response["extension"] = {EXPLAIN: explanation(request, gathered, evaluation.trace)}
         return Answer(response, evaluation, tuple(keys.values()))

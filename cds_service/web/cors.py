@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from flask_cors import CORS
 
 if TYPE_CHECKING:
-    from flask import Flask, Response
+    from collections.abc import Iterable
 
-    from cds_service.settings import Settings
+    from flask import Flask, Response
 
 METHODS = ["GET", "POST", "OPTIONS"]
 HEADERS = ["Authorization", "Content-Type"]
@@ -26,8 +26,8 @@ def _anchored(origin: str) -> str:
     return f"^(?:{origin})$" if REGEX.search(origin) else origin
 
 
-def init_app(app: Flask, settings: Settings) -> None:
-    """Let the origins of *settings* call; the answer names the origin and varies by it."""
+def init_app(app: Flask, origins: Iterable[str]) -> None:
+    """Let *origins* call; the answer names the origin and varies by it."""
 
     @app.after_request
     def _vary(response: Response) -> Response:
@@ -36,9 +36,10 @@ def init_app(app: Flask, settings: Settings) -> None:
 
     CORS(
         app,
-        origins=[_anchored(origin) for origin in settings.cors_origins],
+        origins=[_anchored(origin) for origin in origins],
         methods=METHODS,
         allow_headers=HEADERS,
+        expose_headers=["X-Request-ID", "Retry-After"],
         max_age=TEN_MINUTES,
         vary_header=True,
         always_send=False,

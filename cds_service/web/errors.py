@@ -11,10 +11,15 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from cds_service.errors import (
     BodyTooLarge,
+    BodyTooSlow,
     InvalidFhir,
     MalformedRequest,
+    Overloaded,
     PrefetchUnavailable,
     RequestError,
+    StoreUnavailable,
+    TooManyRequests,
+    TooManyResources,
     UnknownService,
     WrongMediaType,
     WrongPatient,
@@ -27,18 +32,33 @@ if TYPE_CHECKING:
 STATUS: dict[type[RequestError], int] = {
     MalformedRequest: 400,
     UnknownService: 404,
+    BodyTooSlow: 408,
     PrefetchUnavailable: 412,
     BodyTooLarge: 413,
+    TooManyResources: 413,
     WrongMediaType: 415,
     WrongPatient: 422,
     InvalidFhir: 422,
+    TooManyRequests: 429,
+    Overloaded: 503,
+    StoreUnavailable: 503,
 }
 LOG = logging.getLogger("cds_service")
 NOT_FOUND, NOT_ALLOWED = 404, 405
 
 
+REFUSED = "cds_service.refused"
+"""Where the environment holds the error with which the server refused a request before it came here."""
+
+
 def init_app(app: Flask) -> None:
-    """Register the handlers."""
+    """Register the handlers; what the server refused is refused here, with all that an answer has."""
+
+    @app.before_request
+    def _refused() -> None:
+        if REFUSED in request.environ:
+            raise request.environ[REFUSED]
+
     app.register_error_handler(RequestError, _request_error)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _bug)
@@ -50,7 +70,10 @@ def _answer(status: int, code: str, *messages: str) -> Response:
 
 
 def _request_error(error: RequestError) -> Response:
-    return _answer(STATUS[type(error)], error.code, *error.details)
+    answer = _answer(STATUS[type(error)], error.code, *error.details)
+    if error.retry_after is not None:
+        answer.headers["Retry-After"] = str(error.retry_after)
+    return answer
 
 
 def _http_error(error: HTTPException) -> Response:

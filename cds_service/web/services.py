@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 import msgspec
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, g, request
 
 from cds_service.errors import WrongMediaType
 
@@ -19,7 +19,8 @@ JSON = "application/json"
 
 
 def _engine() -> Engine:
-    return cast("Engine", current_app.extensions["cds_engine"])
+    """The engine by which this caller is answered."""
+    return cast("Engine", g.engine)
 
 
 def _json(body: object) -> Response:
@@ -41,4 +42,4 @@ def call(service_id: str) -> Response:
     if media_type != JSON and not (media_type.startswith("application/") and media_type.endswith("+json")):
         message = "Send the request as application/json"
         raise WrongMediaType(message)
-    return _json(engine.answer(service_id, request.get_data(cache=False)).response)
+    return _json(engine.answer(service_id, request.get_data(cache=False), g.call).response)

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+AS_CALLED = "cds_service.path"
+"""Where the environment keeps the path as it was called: a client's token names that very URL (row 170)."""
 SLASHES = re.compile(r"/{2,}")
 
 
@@ -22,6 +24,7 @@ class TolerantOfSlashes:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Serve the path with single slashes and none at its end."""
         path = environ.get("PATH_INFO", "")
+        environ[AS_CALLED] = path
         if "//" in path or path.endswith("/"):
             environ["PATH_INFO"] = SLASHES.sub("/", path).rstrip("/") or "/"
         return self._application(environ, start_response)

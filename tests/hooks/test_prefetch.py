@@ -15,7 +15,7 @@ from cds_service.fhir.bundle import NotFhir
 from cds_service.fhir.reader import Record
 from cds_service.hooks.keys import Key, State, read
 from cds_service.hooks.messages import HookRequest, read_request
-from cds_service.hooks.prefetch import Completer, Gathered, gather, read_record
+from cds_service.hooks.prefetch import Completer, Gathered, SizeLimits, gather, read_record
 from cds_service.hooks.registry import REQUIRED, Registry, Service, check_hook
 from tests.support.fixtures import SERVICE, engine
 from tests.web.calls import KEYS, TODAY, bundle, changed, golden, outcome, without
@@ -57,7 +57,7 @@ class Server:
 
 def _gather(body: Mapping[str, Any], completer: Completer) -> tuple[Record, tuple[Key, ...]]:
     """The record of the patient, and what was known of each key."""
-    keys = gather(_service(), _request(body), completer).keys
+    keys = gather(_service(), _request(body), completer, SizeLimits(1000, 1000)).keys
     return read_record(keys, _request(body).patient_id), tuple(keys.values())
 
 

@@ -70,7 +70,7 @@ def derived(asked: Json, setup: Setup) -> States:
     """The states behind an answer: what the properties that speak of stage, eGFR or calcium need to know."""
     engine = service(setup)
     read = read_request(ENCODER.encode(asked))
-    gathered = gather(engine.registry.find(fixtures.SERVICE), read, engine.completer)
+    gathered = gather(engine.registry.find(fixtures.SERVICE), read, engine.completer, engine.sizes)
     record = read_record(gathered.keys, read.patient_id)
     facts = reader.read(record, engine.terms, d3_is_total=engine.d3_is_total)
     return states.derive(facts, engine.guidance, AS_OF, Trace())

@@ -299,7 +299,8 @@ def read(settings: Any = None, /, **parts: Any) -> Any:
     """The PatientFacts of that patient."""
     chosen = engine(**(settings or {}))
     asked = read_request(request(**parts))
-    record = read_record(gather(chosen.registry.services[0], asked, chosen.completer).keys, asked.patient_id)
+    gathered = gather(chosen.registry.services[0], asked, chosen.completer, chosen.sizes)
+    record = read_record(gathered.keys, asked.patient_id)
     return reader.read(record, chosen.terms, d3_is_total=chosen.d3_is_total)
 
 

@@ -41,7 +41,7 @@ from tests.web.calls import (
 )
 from tests.web.conftest import Post
 
-LOG = "cds_service.prefetch"
+LOG = "cds_service.audit"
 SURNAME = "Mustermann-0815"
 TOLD = {"key", "state", "why", "pages", "milliseconds"}
 STATES = {

@@ -1,0 +1,51 @@
+"""How often a client may call, by the library `limits`: each process counts for itself."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING
+
+import limits
+from limits.storage import MemoryStorage
+from limits.strategies import SlidingWindowCounterRateLimiter
+
+from cds_service.errors import TooManyRequests
+
+if TYPE_CHECKING:
+    from limits import RateLimitItem
+
+DEFAULT = "3000/minute"
+"""Calls of one client to one process, where neither it nor the settings say otherwise."""
+
+
+def read_rate(text: str) -> RateLimitItem:
+    """A rate such as `3000/minute`.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        return limits.parse(text)
+    except ValueError as error:
+        message = f"{text!r}: expected a rate such as 3000/minute"
+        raise ValueError(message) from error
+
+
+class Rates:
+    """Counts the calls of each client."""
+
+    def __init__(self) -> None:
+        """Nobody has called yet."""
+        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
+
+    def count(self, client: str, rate: RateLimitItem) -> None:
+        """Count one call of *client*.
+
+        Raises:
+            TooManyRequests: it has called as often as *rate* allows.
+        """
+        if not self._limiter.hit(rate, client):
+            reset = self._limiter.get_window_stats(rate, client).reset_time
+            message = f"This client has called more often than it may ({rate}): call again later"
+            raise TooManyRequests(message, retry_after=max(1, math.ceil(reset - time.time())))

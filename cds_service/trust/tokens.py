@@ -1,0 +1,205 @@
+"""The check of a token that a client sends (CDS Hooks 2.0, "Trusting CDS Clients"; rows 164 to 178).
+
+Signatures and times are checked by PyJWT. What is wrong is told by `Untrusted`, for the command line and the log; over
+HTTP it is a bare 401 (row 169).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import jwt
+
+from cds_service.errors import CdsError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from cds_service.trust.clients import Client, Clients
+    from cds_service.trust.keys import KeySource
+
+CHECKS = {
+    "token": "a bearer token that is a JWT",
+    "header": "typ JWT, alg and kid, and no critical extension",
+    "claims": "iss, aud, exp, iat and jti, each of its type",
+    "iss": "a client of the registry",
+    "alg": "an algorithm that the client may use",
+    "jku": "the client's own jku, or none",
+    "kid": "a key of the client that the algorithm fits",
+    "signature": "a signature by that key",
+    "aud": "the URL that is called",
+    "time": "exp, nbf and iat, as the clock says",
+    "age": "no longer valid than the client's tokens may be",
+    "tenant": "a tenant of the client",
+    "origin": "a browser origin of the client, or none",
+    "jti": "a jti that has not been seen",
+}
+"""Every check in the order it is made, and what it asks for."""
+
+LONGEST_TOKEN = 8192
+LONGEST_JTI = 512
+REQUIRED = ("iss", "aud", "exp", "iat", "jti")
+LATEST = 2**53
+"""A NumericDate beyond it is not a time (and no exact number)."""
+
+
+class Untrusted(CdsError):
+    """The caller is not let in. `check` names the check that failed; the message is not for the caller."""
+
+    def __init__(self, check: str, message: str, client: str | None = None) -> None:
+        """Name the *check* of `CHECKS`, say what was wrong, and which *client* it claimed to be where that is known."""
+        super().__init__(message)
+        self.check = check
+        self.client = client
+
+
+class Caller(NamedTuple):
+    """Who calls."""
+
+    client: Client
+    tenant: str | None
+
+
+class SeenTokens(Protocol):
+    """Remembers tokens until they expire."""
+
+    def first_time(self, iss: str, jti: str, expires: float) -> bool:
+        """Remember a token; whether it had not been seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verifier:
+    """Checks tokens against the registry. `keys` has the source of each client's keys, by its id."""
+
+    clients: Clients
+    keys: Mapping[str, KeySource]
+    seen: SeenTokens
+
+    def verify(self, authorization: str | None, urls: Collection[str], origin: str | None = None) -> Caller:
+        """Who calls one of *urls* (the same resource, as it may be written) with the header *authorization*.
+
+        `origin` is the browser origin that the call came from. The token is remembered last, so that only a sound
+        one is ever used up.
+
+        Raises:
+            Untrusted: names the check that failed.
+            StoreUnavailable: it cannot be known whether the token was seen before.
+        """
+        token = _bearer(authorization)
+        header = _header(token)
+        claims = _claims(token)
+        client = self.clients.find(claims["iss"])
+        if client is None:
+            raise Untrusted("iss", "no client of the registry has this iss")
+        try:
+            return self._verify(token, header, client, urls, origin)
+        except Untrusted as refusal:
+            refusal.client = client.id
+            raise
+
+    def _verify(
+        self, token: str, header: Mapping[str, str], client: Client, urls: Collection[str], origin: str | None
+    ) -> Caller:
+        algorithm = header["alg"]
+        if algorithm not in client.algorithms:
+            raise Untrusted("alg", f"alg must be {' or '.join(client.algorithms)}")
+        if "jku" in header and header["jku"] != client.jku:
+            raise Untrusted("jku", "jku is not the client's own")
+        key = self.keys[client.id].find(header["kid"], algorithm)
+        if key is None:
+            raise Untrusted("kid", "the client has no key of this kid for this alg")
+        claims = _verified(token, key, client, algorithm, urls)
+        if claims["exp"] - claims["iat"] > client.max_token_age:
+            raise Untrusted("age", f"exp is more than {client.max_token_age} s after iat (max_token_age)")
+        tenant = claims.get("tenant")
+        if client.tenants and tenant not in client.tenants:
+            raise Untrusted("tenant", "tenant is not one of the client's")
+        if origin is not None and client.origins is not None and origin not in client.origins:
+            raise Untrusted("origin", "the browser's origin is not one of the client's")
+        if not self.seen.first_time(client.iss, claims["jti"], claims["exp"] + client.clock_skew):
+            raise Untrusted("jti", "this token has been used before")
+        return Caller(client, tenant)
+
+
+def _bearer(authorization: str | None) -> str:
+    scheme, _, token = (authorization or "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Untrusted("token", "Authorization: Bearer <JWT> is needed")
+    if len(token) > LONGEST_TOKEN:
+        raise Untrusted("token", f"the token is longer than {LONGEST_TOKEN} characters")
+    return token
+
+
+def _header(token: str) -> Mapping[str, str]:
+    try:
+        header = jwt.get_unverified_header(token)
+    except (jwt.PyJWTError, ValueError, RecursionError) as error:
+        raise Untrusted("token", "it is not a JWT") from error
+    if header.get("typ") != "JWT":
+        raise Untrusted("header", "typ must be JWT")
+    for name in ("alg", "kid", "jku"):
+        if name in header or name != "jku":
+            _text(header, name, "header")
+    if "crit" in header:
+        raise Untrusted("header", "crit names extensions that are not supported")
+    return header
+
+
+def _text(table: Mapping[str, Any], name: str, check: str) -> None:
+    value = table.get(name)
+    if not isinstance(value, str) or not value:
+        raise Untrusted(check, f"{name} must be there, as text")
+
+
+def _claims(token: str) -> dict[str, Any]:
+    """The claims, not yet to be trusted: all that are needed are there and of their types."""
+    try:
+        claims = jwt.decode(token, options={"verify_signature": False})
+    except (jwt.PyJWTError, ValueError, RecursionError) as error:
+        raise Untrusted("token", "its claims cannot be read") from error
+    for name in ("iss", "jti"):
+        _text(claims, name, "claims")
+    if len(claims["jti"]) > LONGEST_JTI:
+        raise Untrusted("claims", f"jti is longer than {LONGEST_JTI} characters")
+    for name in ("exp", "iat", "nbf"):
+        if name in claims or name != "nbf":
+            _moment(claims.get(name), name)
+    audience = claims.get("aud")
+    if not _is_text_or_texts(audience):
+        raise Untrusted("claims", "aud must be there, as text or an array of texts")
+    if claims.get("tenant") is not None and not isinstance(claims["tenant"], str):
+        raise Untrusted("claims", "tenant must be text")
+    return claims
+
+
+def _moment(value: object, name: str) -> None:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0 <= value <= LATEST:  # type: ignore[operator]
+        raise Untrusted("claims", f"{name} must be a number of seconds since 1970")
+
+
+def _is_text_or_texts(value: object) -> bool:
+    several = isinstance(value, list) and value and all(isinstance(part, str) for part in value)
+    return bool(several) or isinstance(value, str)
+
+
+def _verified(token: str, key: Any, client: Client, algorithm: str, urls: Collection[str]) -> dict[str, Any]:
+    try:
+        return jwt.decode(
+            token,
+            key,
+            algorithms=[algorithm],
+            audience=list(urls),
+            issuer=client.iss,
+            leeway=client.clock_skew,
+            options={"require": list(REQUIRED)},
+        )
+    except jwt.InvalidAudienceError as error:
+        raise Untrusted("aud", f"aud must be {' or '.join(urls)}") from error
+    except (jwt.ExpiredSignatureError, jwt.ImmatureSignatureError, jwt.InvalidIssuedAtError) as error:
+        raise Untrusted("time", f"{error}, by more than {client.clock_skew} s (clock_skew)") from error
+    except jwt.InvalidSignatureError as error:
+        raise Untrusted("signature", "the signature is not by the key of this kid") from error
+    except (jwt.PyJWTError, ValueError, TypeError) as error:
+        raise Untrusted("claims", "the token is not sound") from error

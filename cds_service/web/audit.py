@@ -1,0 +1,55 @@
+"""One line of the log for every call (row 182): who called what, when, and how it went; nothing of the patient.
+
+`request` is told to the caller too, in `X-Request-ID`, so that a call can be found.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from flask import g, request
+
+from cds_service.hooks.record import Call, plain
+
+if TYPE_CHECKING:
+    from flask import Flask, Response
+
+LOG = logging.getLogger("cds_service.audit")
+RECEIVED = "cds_service.received"
+"""Where the environment holds when the server had the head of the request, by `time.perf_counter`."""
+AUDITED = "/cds-services"
+
+
+def init_app(app: Flask) -> None:
+    """Number every request; write a line for each that is about the services."""
+
+    @app.before_request
+    def _begin() -> None:
+        g.started = request.environ.get(RECEIVED) or time.perf_counter()
+        g.request_id = uuid.uuid4().hex
+        g.call = Call()
+
+    @app.after_request
+    def _end(response: Response) -> Response:
+        response.headers["X-Request-ID"] = g.request_id
+        if request.path.startswith(AUDITED) and request.method != "OPTIONS" and LOG.isEnabledFor(logging.INFO):
+            LOG.info("call", extra={"fields": _line(response.status_code)})
+        return response
+
+
+def _line(status: int) -> dict[str, Any]:
+    fields: dict[str, Any] = {"request": g.request_id, "endpoint": request.endpoint or "none", "status": status}
+    fields["milliseconds"] = round((time.perf_counter() - g.started) * 1000, 1)
+    if "caller" in g:
+        fields["client"] = g.caller.client.id
+        if g.caller.tenant is not None:
+            fields["tenant"] = plain(g.caller.tenant)
+    elif "refused" in g:
+        fields["refused"] = g.refused.check
+        if g.refused.client is not None:
+            fields["client"] = g.refused.client
+    call: Call = g.call
+    return fields | call.told()

@@ -1,0 +1,236 @@
+"""`GET /openapi.json`: every endpoint, what it takes, and every status it may answer with."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+from flask import Blueprint, Response, current_app, g
+
+from cds_service.hooks.messages import EXPLAIN
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cds_service.hooks.registry import Registry, Service
+
+blueprint = Blueprint("openapi", __name__)
+
+Json = dict[str, Any]
+
+MEANINGS: Mapping[int, str] = {
+    400: "Not JSON, or not a CDS Hooks request",
+    401: "The caller is not let in; nothing more is said",
+    405: "The address answers other methods, which `Allow` names",
+    408: "The body did not arrive in time",
+    412: "A required prefetch key is missing and cannot be fetched, or is unusable",
+    413: "The body, a Bundle or the whole of the resources is larger than is read",
+    415: "The body is not declared as JSON",
+    422: "A resource is another patient's, or (CDS_STRICT_FHIR) not valid FHIR R4",
+    429: "The client calls more often than it may; `Retry-After` says when it may again",
+    500: "A fault of the service",
+    503: "More to do than is taken on, or no database; `Retry-After` says when to call again",
+}
+EVERYWHERE = (500,)
+GUARDED = (401, 408, 413, 429, 503)
+CALLED = (400, 412, 415, 422)
+
+OUTCOME: Json = {
+    "type": "object",
+    "description": "A FHIR R4 OperationOutcome; each issue says what to mend.",
+    "required": ["resourceType", "issue"],
+    "properties": {
+        "resourceType": {"const": "OperationOutcome"},
+        "issue": {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "object",
+                "required": ["severity", "code", "diagnostics"],
+                "properties": {
+                    "severity": {"const": "error"},
+                    "code": {"type": "string"},
+                    "diagnostics": {"type": "string", "minLength": 1},
+                },
+            },
+        },
+    },
+}
+TEXT: Json = {"type": "string", "minLength": 1}
+CODING: Json = {
+    "type": "object",
+    "required": ["code"],
+    "properties": {"system": TEXT, "code": TEXT, "display": TEXT},
+}
+ACTION: Json = {
+    "type": "object",
+    "required": ["type", "description", "resource"],
+    "properties": {
+        "type": {"const": "create"},
+        "description": TEXT,
+        "resource": {
+            "type": "object",
+            "description": "A draft of an order: a MedicationRequest or ServiceRequest of FHIR R4.",
+            "required": ["resourceType", "id", "status", "intent", "subject"],
+            "properties": {
+                "resourceType": {"enum": ["MedicationRequest", "ServiceRequest"]},
+                "status": {"const": "draft"},
+                "intent": {"const": "proposal"},
+            },
+        },
+    },
+}
+SUGGESTION: Json = {
+    "type": "object",
+    "required": ["label", "uuid", "actions"],
+    "properties": {
+        "label": TEXT,
+        "uuid": {"type": "string", "format": "uuid"},
+        "isRecommended": {"type": "boolean"},
+        "actions": {"type": "array", "minItems": 1, "items": ACTION},
+    },
+}
+CARD: Json = {
+    "type": "object",
+    "required": ["uuid", "summary", "indicator", "source"],
+    "properties": {
+        "uuid": {"type": "string", "format": "uuid"},
+        "summary": {"type": "string", "minLength": 1, "maxLength": 139},
+        "detail": {"type": "string", "description": "GitHub-flavoured markdown."},
+        "indicator": {"enum": ["info", "warning", "critical"]},
+        "source": {
+            "type": "object",
+            "required": ["label", "topic"],
+            "properties": {"label": TEXT, "url": {"type": "string", "format": "uri"}, "topic": CODING},
+        },
+        "suggestions": {"type": "array", "minItems": 1, "items": SUGGESTION},
+        "selectionBehavior": {"enum": ["any", "at-most-one"]},
+        "links": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["label", "url", "type"],
+                "properties": {
+                    "label": TEXT,
+                    "url": {"type": "string", "format": "uri"},
+                    "type": {"const": "absolute"},
+                },
+            },
+        },
+    },
+}
+CARDS: Json = {
+    "type": "object",
+    "required": ["cards"],
+    "properties": {
+        "cards": {"type": "array", "items": CARD},
+        "extension": {"type": "object", "description": f"Where the request asked for it: `{EXPLAIN}`."},
+    },
+}
+SERVICES: Json = {
+    "type": "object",
+    "required": ["services"],
+    "properties": {
+        "services": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["hook", "id", "title", "description", "prefetch"],
+                "properties": {
+                    "hook": TEXT,
+                    "id": TEXT,
+                    "title": TEXT,
+                    "description": TEXT,
+                    "usageRequirements": TEXT,
+                    "prefetch": {"type": "object", "additionalProperties": TEXT},
+                },
+            },
+        }
+    },
+}
+HEALTH: Json = {"type": "object", "required": ["status"], "properties": {"status": {"const": "ok"}}}
+
+
+@blueprint.get("/openapi.json")
+def openapi() -> Response:
+    """The description of this service."""
+    registry: Registry = g.engine.registry
+    guarded = cast("bool", current_app.extensions["cds_guarded"])
+    return Response(msgspec.json.encode(document(registry, guarded=guarded)), mimetype="application/json")
+
+
+def document(registry: Registry, *, guarded: bool) -> Json:
+    """The OpenAPI 3.1 document; *guarded*: callers need a token."""
+    paths = {
+        "/cds-services": {"get": _operation("The discovery document", SERVICES, GUARDED, guarded=guarded)},
+        **{f"/cds-services/{service.id}": {"post": _call(service, guarded=guarded)} for service in registry.services},
+        "/healthz": {"get": _operation("Whether the process serves", HEALTH, ())},
+        "/openapi.json": {"get": _operation("This document", {"type": "object"}, (408, 413, 503))},
+    }
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Vitamin D and magnesium, read together",
+            "version": version("vitamin-d-magnesium-cds"),
+            "description": "A CDS Hooks 2.0 service. Decision support awaiting clinical review.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "paths": paths,
+        "components": {
+            "schemas": {"OperationOutcome": OUTCOME, "Cards": CARDS},
+            "securitySchemes": {"clientToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+        },
+    }
+
+
+def _operation(summary: str, answer: Json, statuses: tuple[int, ...], *, guarded: bool = False) -> Json:
+    responses = {"200": {"description": summary, "content": {"application/json": {"schema": answer}}}}
+    responses |= {str(status): _refusal(status) for status in sorted({*statuses, 405, *EVERYWHERE})}
+    operation: Json = {"summary": summary, "responses": responses}
+    if guarded:
+        operation["security"] = [{"clientToken": []}]
+    return operation
+
+
+def _refusal(status: int) -> Json:
+    if status == 401:  # noqa: PLR2004 - row 169: the one without a body
+        return {"description": MEANINGS[status]}
+    schema = {"$ref": "#/components/schemas/OperationOutcome"}
+    return {"description": MEANINGS[status], "content": {"application/json": {"schema": schema}}}
+
+
+def _call(service: Service, *, guarded: bool) -> Json:
+    operation = _operation(
+        f"Call the service {service.id}",
+        {"$ref": "#/components/schemas/Cards"},
+        GUARDED + CALLED,
+        guarded=guarded,
+    )
+    operation["description"] = service.description
+    operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": _request(service)}}}
+    return operation
+
+
+def _request(service: Service) -> Json:
+    word = {"type": "string", "pattern": r"\S"}
+    keys = {
+        key.value: {"description": f"`{query.partition('?')[0]}`, or null"} for key, query in service.prefetch.items()
+    }
+    return {
+        "type": "object",
+        "required": ["hook", "hookInstance", "context"],
+        "properties": {
+            "hook": {"const": service.hook},
+            "hookInstance": word,
+            "context": {
+                "type": "object",
+                "required": ["patientId", "userId"],
+                "properties": {"patientId": {"type": "string", "pattern": r"^[^/]*[^/\s][^/]*$"}, "userId": word},
+            },
+            "prefetch": {"type": ["object", "null"], "properties": keys},
+            "fhirServer": {"type": "string", "format": "uri"},
+            "fhirAuthorization": {"type": ["object", "null"]},
+            "extension": {"type": "object", "properties": {EXPLAIN: {"type": "boolean"}}},
+        },
+    }
