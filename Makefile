@@ -6,6 +6,9 @@
 #   make format       mend what can be mended by a tool
 #   make test-fhir    validate what the service emits with HAPI (needs Java and Maven)
 #   make test-peers   run against real FHIR servers (HAPI needs Java and Maven, Medplum Node; skipped without)
+#   make fuzz         20,000 broken requests and schemathesis against the running service
+#   make attack       take guards out one by one: the tests must notice each
+#   make sbom         list the packages that run it in dist/sbom.json (CycloneDX)
 #   make lock         write the locks anew from pyproject.toml (UPGRADE=--upgrade: newest versions)
 #   make clean        remove all that make made
 
@@ -16,7 +19,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := run
-.PHONY: run test check format test-fhir test-peers lock clean
+.PHONY: run test check format test-fhir test-peers fuzz attack sbom lock clean
 
 run: .venv/runtime-ready
 	exec $(BIN)/cds-service serve --port $(PORT)
@@ -40,6 +43,19 @@ test-fhir: .venv/dev-ready
 
 test-peers: .venv/dev-ready
 	$(BIN)/pytest -q -rs -m peers
+
+fuzz: .venv/dev-ready
+	$(BIN)/pytest -q -rs -m fuzz
+
+attack: .venv/dev-ready
+	$(BIN)/python tests/trust/mutations.py
+
+# An environment that holds what runs the service and nothing else.
+sbom: .venv/dev-ready
+	@mkdir -p dist
+	$(PYTHON) -m venv --clear --without-pip .cache/runtime
+	$(BIN)/python -m pip --disable-pip-version-check --quiet --python .cache/runtime install --require-hashes -r requirements.lock
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file dist/sbom.json .cache/runtime
 
 # The dev lock is held to the versions of the other two, so that all three fit into one environment.
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

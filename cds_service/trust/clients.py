@@ -40,9 +40,9 @@ class Client(BaseModel):
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
     iss: Text
     tenants: tuple[Text, ...] = ()
-    jku: Text | None = None
     jwks: dict[str, Any] | None = Field(default=None, repr=False)
     jwks_file: Path | None = None
+    jku: Text | None = None
     algorithms: Annotated[tuple[str, ...], Field(min_length=1)] = DEFAULT_ALGORITHMS
     fhir_servers: tuple[Text, ...] | None = None
     origins: tuple[Text, ...] | None = None

@@ -28,6 +28,8 @@ from cds_service.hooks import authorization, completion, keys, templates
 from cds_service.hooks import prefetch as prefetch_module
 from cds_service.hooks.registry import REQUIRED
 from cds_service.settings import CONFIG_VARIABLE, Settings, load
+from cds_service.trust.clients import Client
+from cds_service.trust.tokens import CHECKS
 from cds_service.web.errors import STATUS
 from tests.support.fixtures import ROOT
 
@@ -45,6 +47,9 @@ SERVICES = DOCS / "reference" / "services.md"
 CARDS = DOCS / "reference" / "cards.md"
 RULES = DOCS / "reference" / "decision-rules.md"
 HAPI = DOCS / "how-to" / "connect-hapi.md"
+CLIENTS = DOCS / "reference" / "clients.md"
+DEPENDENCIES = DOCS / "reference" / "dependencies.md"
+SECURITY = DOCS / "security.md"
 EHR = DOCS / "how-to" / "connect-an-ehr.md"
 
 PAGES = [README, *sorted(DOCS.rglob("*.md"))]
@@ -200,7 +205,7 @@ def test_status_codes_are_documented():
     """Each status that can be answered has a row, and no other has one."""
     rows = set(re.findall(r"^\| (\d{3}) \|", sections(SERVICES, 2)["Status codes"], re.MULTILINE))
 
-    assert rows == {str(status) for status in (200, 405, 500, *STATUS.values())}
+    assert rows == {str(status) for status in (200, 401, 405, 500, *STATUS.values())}
 
 
 def test_addresses_are_documented():
@@ -215,11 +220,14 @@ def test_addresses_are_documented():
     assert set(rows) == rules
 
 
-@pytest.mark.parametrize("command", ["serve", "evaluate", "check"])
+COMMANDS = ["serve", "evaluate", "check", "clients test", "clients trial-token"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_commands_are_documented(command: str, capsys: pytest.CaptureFixture[str]):
     """Each command and each of its options is named on the page."""
     with pytest.raises(SystemExit):
-        main([command, "--help"])
+        main([*command.split(), "--help"])
     options = set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) - {"--help"}
     section = sections(SERVICES, 2)["Commands"]
 
@@ -229,11 +237,49 @@ def test_commands_are_documented(command: str, capsys: pytest.CaptureFixture[str
 
 
 def test_all_commands_are_known_here(capsys: pytest.CaptureFixture[str]):
-    """There is no command but those three."""
-    with pytest.raises(SystemExit):
-        main(["--help"])
+    """There is no command but those."""
+    found = []
+    for group in ([], ["clients"]):
+        with pytest.raises(SystemExit):
+            main([*group, "--help"])
+        names = re.findall(r"^    ([a-z-]+)(?: |$)", capsys.readouterr().out, re.MULTILINE)
+        found += [" ".join([*group, name]) for name in names]
 
-    assert re.findall(r"^    (\w+) ", capsys.readouterr().out, re.MULTILINE) == ["serve", "evaluate", "check"]
+    assert [name for name in found if name != "clients"] == COMMANDS
+
+
+def test_checks_of_a_token_are_documented():
+    """Each check of a token has a row, in the order it is made, with the words of the command line."""
+    rows = re.findall(r"^\| `(\w+)` \| (.+) \|$", sections(CLIENTS, 2)["What is checked of a token"], re.MULTILINE)
+
+    assert dict(rows) == CHECKS
+    assert [name for name, _ in rows] == list(CHECKS)
+
+
+def test_members_of_a_client_are_documented():
+    """Each member that an entry of the registry may have is told, and no other is."""
+    rows = re.findall(r"^\| `(\w+)` \| ", read(CLIENTS).partition("## ")[0], re.MULTILINE)
+
+    assert rows == list(Client.model_fields)
+
+
+def test_packages_are_documented():
+    """The page of dependencies lists the packages of the lock, each with a licence."""
+    locked = re.findall(r"^([a-z0-9.-]+)==", read(ROOT / "requirements.lock"), re.MULTILINE)
+    rows = re.findall(r"^\| ([a-z0-9.-]+) \| (.+) \|$", read(DEPENDENCIES), re.MULTILINE)
+
+    assert [name for name, _ in rows] == sorted({*locked})
+    assert all(re.search("MIT|BSD|Apache|MPL|PSF", licence) for _, licence in rows)
+
+
+def test_threats_name_tests_that_are_there():
+    """Each threat of the security page is answered by a file that exists."""
+    rows = re.findall(r"^\|[^|]+\|[^|]+\| (`[^|]+`) \|$", sections(SECURITY, 2)["Threats"], re.MULTILINE)
+    named = [name for row in rows for name in re.findall(r"`([^`]+)`", row)]
+
+    assert len(rows) >= 20
+    for name in named:
+        assert (ROOT / name).exists() or (ROOT / "tests" / "web" / name).exists(), name
 
 
 # Connecting an EHR.

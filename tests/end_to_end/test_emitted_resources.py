@@ -148,6 +148,10 @@ class Broken:
         raise ZeroDivisionError
 
 
+ELSEWHERE = {408, 429, 503}
+"""What depends on time or on a store: `tests/web/test_front.py` and `tests/trust` show these."""
+
+
 @cache
 def refusals() -> dict[str, TestResponse]:
     """One answer of each error status, and one for each way to be a 400."""
@@ -278,7 +282,7 @@ def test_all_of_it_is_valid_fhir():
 
 def test_collects_every_error_status():
     """Each status that an error is turned into is among the collected ones, and each has the one it is named for."""
-    assert {int(name[:3]) for name in refusals()} == {*STATUS.values(), 405, 500}
+    assert {int(name[:3]) for name in refusals()} == {*STATUS.values(), 405, 500} - ELSEWHERE
     assert all(int(name[:3]) == response.status_code for name, response in refusals().items())
 
 

@@ -44,6 +44,18 @@ from tests.web.conftest import Post
 LOG = "cds_service.audit"
 SURNAME = "Mustermann-0815"
 TOLD = {"key", "state", "why", "pages", "milliseconds"}
+TOLD_OF_A_CALL = {
+    "request",
+    "endpoint",
+    "status",
+    "milliseconds",
+    "hook",
+    "hookInstance",
+    "topics",
+    "prefetch",
+    "authorization",
+}
+"""What a line has, and nothing else; with authentication, client and tenant too."""
 STATES = {
     "prefetched",
     "prefetched in part",
@@ -233,7 +245,7 @@ def test_every_key_is_told_of(
         post_to(service, {**without(*lost), "fhirServer": server.url(), "hookInstance": "instance-1"})
 
     fields = _recorded(caplog)
-    assert set(fields) == {"hookInstance", "prefetch", "authorization"}
+    assert set(fields) == TOLD_OF_A_CALL
     assert fields["hookInstance"] == "instance-1"
     assert [entry["key"] for entry in fields["prefetch"]] == list(KEYS)
     assert {entry["state"] for entry in fields["prefetch"]} <= STATES
@@ -256,12 +268,14 @@ def test_refused_call_is_recorded_too(caplog: pytest.LogCaptureFixture, service:
 
 
 @pytest.mark.parametrize("body", [b"", b"{", {**golden(), "hook": "order-sign"}, {**golden(), "context": None}])
-def test_no_request_no_record(caplog: pytest.LogCaptureFixture, post: Post, body: Any) -> None:
-    """Rows 27 to 35: of what is no request there is nothing to record."""
-    with caplog.at_level(logging.DEBUG):
-        post(body)
+def test_what_is_no_request(caplog: pytest.LogCaptureFixture, post: Post, body: Any) -> None:
+    """Rows 27 to 35, 182: of what is no request the line tells the status, and nothing of what it held."""
+    with caplog.at_level(logging.INFO, logger=LOG):
+        response = post(body)
 
-    assert [record for record in caplog.records if record.name == LOG] == []
+    fields = _recorded(caplog)
+    assert fields["status"] == response.status_code == 400
+    assert set(fields) <= {"request", "endpoint", "status", "milliseconds", "topics", "hook", "hookInstance"}
 
 
 def test_nothing_of_the_patient(
@@ -291,6 +305,36 @@ def test_hook_instance_is_cut(caplog: pytest.LogCaptureFixture, service: FlaskCl
         post_to(service, {**golden(), "hookInstance": "x" * length})
 
     assert _recorded(caplog)["hookInstance"] == "x" * min(length, 64)
+
+
+@pytest.mark.parametrize("name", ["hook", "hookInstance"])
+@pytest.mark.parametrize("text", [SURNAME + " Erika", "two\nlines\r\n", "Müller", "a@b.example", "patient/1"])
+def test_words_of_the_client_that_are_no_identifier(
+    caplog: pytest.LogCaptureFixture, service: FlaskClient, text: str, name: str
+) -> None:
+    """Rows 85, 182: what does not look like an identifier could be anything, a name too; the line does not have it."""
+    with caplog.at_level(logging.INFO, logger=LOG):
+        post_to(service, {**golden(), name: text})
+
+    assert _recorded(caplog)[name] == "not shown: unlike an identifier"
+
+
+def test_line_and_answer_share_a_number(caplog: pytest.LogCaptureFixture, service: FlaskClient) -> None:
+    """Row 182: an operator finds the line of an answer by its `X-Request-ID`; no two calls share one."""
+    with caplog.at_level(logging.INFO, logger=LOG):
+        answers = [post_to(service, golden()) for _ in range(2)]
+
+    told = [vars(record)["fields"]["request"] for record in caplog.records if record.name == LOG]
+    assert told == [answer.headers["X-Request-ID"] for answer in answers]
+    assert len(set(told)) == 2
+
+
+def test_topics_are_told(caplog: pytest.LogCaptureFixture, service: FlaskClient) -> None:
+    """Row 182: the line names the topics of the cards that were shown, in their order."""
+    with caplog.at_level(logging.INFO, logger=LOG):
+        post_to(service, golden())
+
+    assert _recorded(caplog)["topics"] == ["magnesium-low", "vitamin-d-deficiency"]
 
 
 def test_explanation(service: FlaskClient, server: RecordingServer) -> None:
@@ -458,12 +502,12 @@ def test_what_the_service_writes(
     written = io.StringIO()
     monkeypatch.setattr(sys, "stderr", written)
     logs.set_up()
-    instance = "two\nlines\r\n"
+    instance = "instance-1"
     post_to(service, {**without("kidney"), "fhirServer": server.url(), "hookInstance": instance})
     post_to(service, without("magnesium"))
 
     first, second = map(json.loads, written.getvalue().splitlines())
-    assert (first["level"], first["event"], first["hookInstance"]) == ("info", "prefetch", instance)
+    assert (first["level"], first["event"], first["hookInstance"]) == ("info", "call", instance)
     assert _key(first, "kidney")["state"] == "fetched"
     assert _key(second, "magnesium")["state"] == "missing"
 
