@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from cds_service import settings as settings_module
-from cds_service import store, web
+from cds_service import web
 from cds_service.clinical import guidance
 from cds_service.clinical.facts import Source
 from cds_service.errors import SettingsError
+from cds_service.feedback.recorder import Recorder
+from cds_service.feedback.store import FeedbackStore
 from cds_service.fhir import terminology
 from cds_service.fhir.client import ClientLimits, FhirClient
 from cds_service.fhir.orders import Orders
@@ -21,6 +23,7 @@ from cds_service.hooks.cards import CardWriter
 from cds_service.hooks.completion import CompletionLimits, FhirCompleter
 from cds_service.hooks.prefetch import SizeLimits
 from cds_service.hooks.service import Engine
+from cds_service.store.database import Database
 from cds_service.trust import clients as clients_module
 from cds_service.trust.clients import Clients
 from cds_service.trust.keys import FetchedKeys
@@ -106,17 +109,42 @@ def build_trust(settings: Settings, engine: Engine) -> Trust | None:
     if settings.auth == "off":
         return None
     clients = load_clients(settings)
-    try:
-        seen = Replays(store.open_database(settings.database_url))
-    except ValueError as error:
-        message = f"CDS_DATABASE_URL: {error}"
-        raise SettingsError(message) from error
+    seen = Replays(_database(settings, quick=True))
     return Trust(
         verifier=build_verifier(settings, clients, seen),
         public_url=str(settings.public_url),
         engines={client.id: _engine_for(client, engine, settings) for client in clients},
         rates={client.id: read_rate(client.rate or settings.rate) for client in clients},
     )
+
+
+def build_recorder(settings: Settings) -> Recorder | None:
+    """What keeps feedback; `None` where none is kept.
+
+    Raises:
+        SettingsError: the database cannot be used.
+    """
+    if not settings.feedback:
+        return None
+    return Recorder(build_store(settings), settings.retention_days)
+
+
+def build_store(settings: Settings) -> FeedbackStore:
+    """Where feedback is kept.
+
+    Raises:
+        SettingsError: the database cannot be used.
+    """
+    key = None if settings.hash_key is None else settings.hash_key.get_secret_value()
+    return FeedbackStore(_database(settings), key)
+
+
+def _database(settings: Settings, *, quick: bool = False) -> Database:
+    try:
+        return Database(settings.database_url, quick=quick)
+    except ValueError as error:
+        message = f"CDS_DATABASE_URL: {error}"
+        raise SettingsError(message) from error
 
 
 def _engine_for(client: Client, engine: Engine, settings: Settings) -> Engine:
@@ -142,9 +170,12 @@ def create_app(settings: Settings | None = None) -> Flask:
         StartupError: a setting, a guidance file or the registry of clients is wrong.
     """
     chosen = settings if settings is not None else settings_module.load()
-    app = Flask("cds_service", static_folder=None)
+    app = Flask("cds_service", static_folder=None, template_folder="web/templates")
+    recorder = build_recorder(chosen)
     engine = build_engine(chosen)
-    web.init_app(app, engine, chosen, build_trust(chosen, engine))
+    if recorder is not None:
+        engine = replace(engine, memory=recorder)
+    web.init_app(app, engine, chosen, build_trust(chosen, engine), recorder)
     return app
 
 

@@ -1,4 +1,4 @@
-"""cds-service serve | evaluate | check | clients."""
+"""cds-service serve | evaluate | check | clients | feedback."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import socket
+import ssl
 import sys
 from datetime import date
 from pathlib import Path
@@ -13,8 +14,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from cds_service import feedback_cli
 from cds_service import settings as settings_module
-from cds_service.app import build_engine, build_trust, build_verifier, load_clients, warnings
+from cds_service.app import build_engine, build_recorder, build_trust, build_verifier, load_clients, warnings
 from cds_service.errors import RequestError, SettingsError, StartupError
 from cds_service.fhir.outcome import operation_outcome
 from cds_service.fhir.servers import origin_of
@@ -70,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="read settings, guidance and clients and say what is wrong")
     check.set_defaults(run=_check)
     _add_clients(commands.add_parser("clients", help="for whoever connects a client"))
+    feedback_cli.add(commands.add_parser("feedback", help="what clinicians did with cards"))
     return parser
 
 
@@ -133,8 +136,10 @@ def _serve(options: argparse.Namespace) -> int:
 
     settings = settings_module.load()
     _check_host(options.host, settings, told=options.without_authentication)
+    _check_tls(settings)
     port = _free_port(options.host, options.port)
     build_trust(settings, build_engine(settings))  # what is wrong stops here, before any worker starts
+    build_recorder(settings)
     for warning in warnings(settings):
         print(f"WARNING: {warning}", file=sys.stderr, flush=True)
     secure = settings.tls_certificate is not None
@@ -155,6 +160,20 @@ def _serve(options: argparse.Namespace) -> int:
         ssl_key=settings.tls_key,
     ).serve()
     return 0
+
+
+def _check_tls(settings: Settings) -> None:
+    """The server itself would only say that a process failed."""
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.tls_certificate, settings.tls_key)
+        pkcs8 = "BEGIN PRIVATE KEY" in settings.tls_key.read_text(encoding="utf-8")
+    except (ssl.SSLError, OSError, UnicodeDecodeError) as error:
+        message = "CDS_TLS_CERTIFICATE and CDS_TLS_KEY are not a certificate chain and its key, in PEM"
+        raise SettingsError(message) from error
+    if not pkcs8:
+        raise SettingsError("CDS_TLS_KEY must be in PKCS #8, without a password: -----BEGIN PRIVATE KEY-----")
 
 
 def _check_host(host: str, settings: Settings, *, told: bool) -> None:
@@ -202,6 +221,7 @@ def _check(_: argparse.Namespace) -> int:
     settings = settings_module.load()
     engine = build_engine(settings)
     build_trust(settings, engine)
+    build_recorder(settings)
     guidance = engine.guidance
     print(
         f"Settings and guidance are sound: profile {guidance.profile_name}, overlay {settings.ckd_overlay}, "

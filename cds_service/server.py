@@ -11,6 +11,7 @@ from cds_service.app import create_app
 from cds_service.web.front import Front, FrontLimits
 
 if TYPE_CHECKING:
+    from cds_service.feedback.recorder import Recorder
     from cds_service.settings import Settings
 
 ALLOCATIONS_BEFORE_COLLECTION = 100_000
@@ -25,11 +26,17 @@ def application() -> Front:
     """
     logs.set_up()
     settings = settings_module.load()
-    front = Front(create_app(settings), _limits(settings))
+    app = create_app(settings)
+    recorder: Recorder | None = app.extensions["cds_recorder"]
+    front = Front(app, _limits(settings), _nothing if recorder is None else recorder.close)
     gc.collect()
     gc.freeze()
     gc.set_threshold(ALLOCATIONS_BEFORE_COLLECTION, 20, 20)
     return front
+
+
+def _nothing() -> None:
+    """There is nothing to write."""
 
 
 def _limits(settings: Settings) -> FrontLimits:

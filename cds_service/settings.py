@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, FilePath, ValidationError, field_validator, model_validator
+from pydantic import Field, FilePath, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -20,12 +20,15 @@ from pydantic_settings import (
 
 from cds_service.errors import SettingsError
 from cds_service.fhir.servers import ServerRules, base_of, read_rules
-from cds_service.store import check_url
+from cds_service.store.database import check_url
 from cds_service.trust.rates import DEFAULT, read_rate
 
 CONFIG_VARIABLE = "CDS_CONFIG"
 """The environment variable that names a TOML file of settings; the environment wins over the file."""
 
+SHORTEST_SECRET = 16
+SECRETS = frozenset({"database_url", "hash_key", "insights_token"})
+"""Settings that are not repeated when they are wrong: they may hold a password."""
 SANDBOX = "https://sandbox.cds-hooks.org"
 
 
@@ -94,6 +97,18 @@ class Settings(BaseSettings):
     database_url: str = Field(
         default="sqlite:///cds-service.sqlite3", description="The database: a file of SQLite, or PostgreSQL."
     )
+    feedback: bool = Field(
+        default=True, description="Keep what clinicians did with cards, and be quiet where they said so."
+    )
+    hash_key: SecretStr | None = Field(
+        default=None, description="Key of the digests that stand for patients; made and kept in the database if unset."
+    )
+    retention_days: int = Field(
+        default=365, ge=1, le=3650, description="Days for which calls, cards and feedback are kept."
+    )
+    insights_token: SecretStr | None = Field(
+        default=None, description="What the owner's page asks for; needed for it with CDS_AUTH=jwt."
+    )
     rate: str = Field(
         default=DEFAULT, description="Calls of one client to one process, where the registry says nothing else."
     )
@@ -159,6 +174,14 @@ class Settings(BaseSettings):
     @classmethod
     def _database(cls, value: str) -> str:
         return check_url(value)
+
+    @field_validator("hash_key", "insights_token")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < SHORTEST_SECRET:
+            message = f"at least {SHORTEST_SECRET} characters"
+            raise ValueError(message)
+        return value
 
     @field_validator("rate")
     @classmethod
@@ -228,13 +251,16 @@ def load(**given: object) -> Settings:
     try:
         return Settings(**given)  # type: ignore[arg-type]
     except ValidationError as error:
-        problems = "; ".join(
-            f"CDS_{'.'.join(map(str, problem['loc'])).upper()} = {problem['input']!r}: {problem['msg']}"
-            if problem["loc"]
-            else problem["msg"]
-            for problem in error.errors()
-        )
+        problems = "; ".join(_told(problem["loc"], problem["input"], problem["msg"]) for problem in error.errors())
         raise SettingsError(problems) from error
     except ValueError as error:
         message = f"{CONFIG_VARIABLE}: {file}: {error}"
         raise SettingsError(message) from error
+
+
+def _told(where: tuple[int | str, ...], value: object, message: str) -> str:
+    """What is wrong with one setting; one that is about several has no place of its own."""
+    if not where:
+        return message
+    shown = "(not shown)" if where[0] in SECRETS else repr(value)
+    return f"CDS_{'.'.join(map(str, where)).upper()} = {shown}: {message}"

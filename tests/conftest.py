@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
 from tests.support.recording_server import RecordingServer
+
+os.environ.setdefault("CDS_FEEDBACK", "false")
+"""Tests of feedback switch it on, with a database of their own; no other test should write one."""
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from cds_service.clinical.guidance_types import (
     CardEntry,
     DrugOrder,
     Evidence,
+    Feedback,
     Guidance,
     LabOrderText,
     Names,
@@ -51,6 +52,8 @@ def load(profile: str = DEFAULT_PROFILE, overlay: str = DEFAULT_OVERLAY, folder:
     checks.evidence(evidence)
     cards = _tables(folder, "cards.toml", "card", CardEntry)
     checks.cards(cards, evidence)
+    feedback = build(Feedback, _read(folder, "feedback.toml"), "feedback.toml", "feedback")
+    checks.feedback(feedback, cards)
     wording = _wording(folder, profiles)
     return Guidance(
         profile_name=profile,
@@ -64,6 +67,7 @@ def load(profile: str = DEFAULT_PROFILE, overlay: str = DEFAULT_OVERLAY, folder:
         evidence=evidence,
         provenance=build(Provenance, _read(folder, "evidence.toml").get("provenance"), "evidence.toml", "provenance"),
         names=build(Names, _read(folder, "names.toml"), "names.toml", "names"),
+        feedback=feedback,
         always_blocks=_always(folder),
     )
 

@@ -14,12 +14,21 @@ from cds_service.clinical.phrases import BLOCKS
 from cds_service.errors import GuidanceError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Iterable, Mapping
 
-    from cds_service.clinical.guidance_types import CardEntry, DrugOrder, Evidence, LabOrderText, Overlay, Profile
+    from cds_service.clinical.guidance_types import (
+        CardEntry,
+        DrugOrder,
+        Evidence,
+        Feedback,
+        LabOrderText,
+        Overlay,
+        Profile,
+    )
     from cds_service.clinical.limit_types import Cut, Limits, Pair
 
-PROFILES, LIMITS, ORDERS = "profiles.toml", "limits.toml", "orders.toml"
+PROFILES, LIMITS, ORDERS, FEEDBACK = "profiles.toml", "limits.toml", "orders.toml", "feedback.toml"
+MOST_QUIET_DAYS = 90
 MOST_DAILY_IU, MOST_SINGLE_IU, MOST_MAGNESIUM_MG = 4_000, 50_000, 350
 """No order exceeds 4,000 IU daily, 50,000 IU at a time (section 2) or 350 mg of magnesium a day (section 6.2)."""
 VITAMIN_D_ATC = "A11CC"
@@ -107,6 +116,41 @@ def cards(found: Mapping[str, CardEntry], sources: Mapping[str, Evidence]) -> No
         for link in (*card.links, *card.obesity_links):
             if link not in sources:
                 raise GuidanceError("cards.toml", f"card.{name}.links", link, "a source of evidence.toml")
+
+
+def feedback(found: Feedback, cards: Mapping[str, CardEntry]) -> None:
+    """Every card's topic has reasons; what is named exists; nothing is quiet for more than 90 days."""
+    topics = {card.topic for card in cards.values()}
+    for topic in sorted(topics - found.topic.keys()):
+        raise GuidanceError(FEEDBACK, f"topic.{topic}", None, "an entry: it is missing")
+    for name, reason in found.reason.items():
+        _quiet_days(f"reason.{name}.days", reason.days)
+    for topic, entry in found.topic.items():
+        key = f"topic.{topic}"
+        if topic not in topics:
+            raise GuidanceError(FEEDBACK, key, topic, "a topic of cards.toml")
+        _among(f"{key}.reasons", entry.reasons, found.reason)
+        _among(f"{key}.days", entry.days, entry.reasons)
+        _among(f"{key}.also", entry.also, found.topic)
+        if not entry.reasons:
+            raise GuidanceError(FEEDBACK, f"{key}.reasons", "none", "one reason or more")
+        for name, days in entry.days.items():
+            _quiet_days(f"{key}.days.{name}", days)
+        if not entry.never:
+            _quiet_days(f"{key}.accepted_days", entry.accepted_days)
+        if any(found.topic[milder].never for milder in entry.also):
+            raise GuidanceError(FEEDBACK, f"{key}.also", ", ".join(entry.also), "no topic that is never quiet")
+
+
+def _among(key: str, names: Iterable[str], known: Container[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise GuidanceError(FEEDBACK, key, name, "a name that is defined")
+
+
+def _quiet_days(key: str, days: int) -> None:
+    if not 1 <= days <= MOST_QUIET_DAYS:
+        raise GuidanceError(FEEDBACK, key, days, f"from 1 to {MOST_QUIET_DAYS} days")
 
 
 LONGEST = {"hold.": 45, "problem.": 45, "trigger.": 55}

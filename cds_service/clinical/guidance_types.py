@@ -152,6 +152,41 @@ class Names:
 
 
 @dataclass(frozen=True, slots=True)
+class FeedbackReason:
+    """A reason that a clinician may give for not following a card, and for how long it quiets (`feedback.toml`)."""
+
+    code: str
+    system: str
+    display: str
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackTopic:
+    """The reasons offered on the cards of one topic, and how quiet they make it.
+
+    `also` are milder topics that go quiet with it. `result` is whose crossing of a threshold breaks the quiet, and
+    `worse` in which direction. `days` are those of a reason where they differ for this topic.
+    """
+
+    reasons: tuple[str, ...]
+    accepted_days: int = 0
+    also: tuple[str, ...] = ()
+    days: dict[str, int] = field(default_factory=dict)
+    result: Literal["", "vitamin-d", "magnesium"] = ""
+    worse: Literal["lower", "higher"] = "lower"
+    never: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """The whole of `feedback.toml`, by the name of a reason and the code of a topic."""
+
+    reason: dict[str, FeedbackReason]
+    topic: dict[str, FeedbackTopic]
+
+
+@dataclass(frozen=True, slots=True)
 class Guidance:
     """Everything a clinician can edit, with the profile and overlay in force."""
 
@@ -166,4 +201,5 @@ class Guidance:
     evidence: dict[str, Evidence]
     provenance: Provenance
     names: Names
+    feedback: Feedback
     always_blocks: frozenset[str] = field(default_factory=frozenset)

@@ -48,6 +48,7 @@ class CardWriter:
         self._sources = {name: _source(label, entry) for name, entry in guidance.cards.items()}
         self._links = {name: self._links_of(entry.links) for name, entry in guidance.cards.items()}
         self._obesity_links = {name: self._links_of(entry.obesity_links) for name, entry in guidance.cards.items()}
+        self._reasons = {name: _reasons(entry, guidance) for name, entry in guidance.cards.items()}
         self._footer = self.fill(phrases.FOOTER())
         self._room = guidance.limits.card.max_words - _words(self._footer)
         # Drafts repeat from patient to patient; what is said of them holds no patient's data.
@@ -58,14 +59,15 @@ class CardWriter:
     def write(self, cards: Iterable[Card], patient_id: str) -> Json:
         """The response: `cards` in the order given, each draft with a temporary id of its own."""
         numbering = count(1)
-        return {"cards": [self._card(card, patient_id, numbering) for card in cards]}
+        said: set[str] = set()
+        return {"cards": [self._card(card, patient_id, numbering, said) for card in cards]}
 
-    def _card(self, card: Card, patient_id: str, numbering: Iterator[int]) -> Json:
+    def _card(self, card: Card, patient_id: str, numbering: Iterator[int], said: set[str]) -> Json:
         written: Json = {
             "uuid": str(uuid4()),
             "summary": self.summary(card),
             "indicator": card.indicator,
-            "detail": self.detail(card),
+            "detail": self.detail(card, said),
             "source": self._sources[card.id],
         }
         suggestions = [self._suggestion(suggestion, patient_id, numbering) for suggestion in card.suggestions]
@@ -75,6 +77,7 @@ class CardWriter:
                     suggestion["isRecommended"] = place == 0
             written["suggestions"] = suggestions
             written["selectionBehavior"] = "at-most-one"
+        written["overrideReasons"] = self._reasons[card.id]
         links = self._links[card.id] + self._obesity_links[card.id] if card.obese else self._links[card.id]
         if links:
             written["links"] = links
@@ -86,8 +89,11 @@ class CardWriter:
         most = self._guidance.limits.card.max_summary
         return text if len(text) <= most else f"{text[: most - 1]}…"
 
-    def detail(self, card: Card) -> str:
+    def detail(self, card: Card, said: set[str] | None = None) -> str:
         """Section 14.3: what was found, thresholds, reasons, sentences, then the blocks that fit, and the footer.
+
+        What a more urgent card of the answer has *said* is not said again, but for the finding; what is said here is
+        added to it.
 
         At most 220 words. The footer, the blocks that are always shown and the sentences come first in the count; a
         sentence that would not fit, which takes more reasons than any patient met so far, is left out from the end.
@@ -95,12 +101,16 @@ class CardWriter:
         noted = [f"- {self.fill(text)}" for text in card.also_noted]
         if noted:
             noted.insert(0, self.fill(phrases.ALSO_NOTED()))
-        blocks = [self._block(name, card.target) for name in card.blocks]
+        said = set() if said is None else said
+        blocks = [block for name in card.blocks if (block := self._block(name, card.target)).text not in said]
         room = self._room - sum([_words(line) for line in noted])
         room -= sum([block.words for block in blocks if block.always])
-        says, room = _fitting([self.fill(text) for text in card.says], room)
+        texts = [self.fill(text) for text in card.says]
+        says, room = _fitting([*texts[:1], *(text for text in texts[1:] if text not in said)], room)
+        shown = _with_optional(blocks, room)
+        said.update(says, shown)
         paragraphs = [" ".join(says)] if says else []
-        paragraphs += _with_optional(blocks, room)
+        paragraphs += shown
         if noted:
             paragraphs.append("\n".join(noted))
         paragraphs.append(self._footer)
@@ -198,6 +208,12 @@ def quoted(text: str) -> str:
 
 def _source(label: str, entry: CardEntry) -> Json:
     return {"label": label, "topic": {"system": TOPIC_SYSTEM, "code": entry.topic, "display": entry.display}}
+
+
+def _reasons(entry: CardEntry, guidance: Guidance) -> list[Json]:
+    """Rows 132 to 134: what a clinician may answer instead."""
+    reasons = [guidance.feedback.reason[name] for name in guidance.feedback.topic[entry.topic].reasons]
+    return [{"code": reason.code, "system": reason.system, "display": reason.display} for reason in reasons]
 
 
 def _words(text: str) -> int:

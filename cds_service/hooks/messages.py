@@ -73,8 +73,7 @@ def read_request(body: bytes) -> HookRequest:
     Raises:
         MalformedRequest: it is not JSON, or not a CDS Hooks request; the message says what to mend.
     """
-    if not body.isascii():
-        _check_utf_8(body)
+    check_utf_8(body)
     try:
         envelope = _ENVELOPE.decode(body)
     except UNREADABLE:
@@ -99,8 +98,14 @@ def read_request(body: bytes) -> HookRequest:
     )
 
 
-def _check_utf_8(body: bytes) -> None:
-    """JSON is UTF-8; parts that stay raw would otherwise be found out only later, or never."""
+def check_utf_8(body: bytes) -> None:
+    """JSON is UTF-8; parts that stay raw would otherwise be found out only later, or never.
+
+    Raises:
+        MalformedRequest: *body* is not.
+    """
+    if body.isascii():
+        return
     try:
         body.decode()
     except UnicodeDecodeError as error:

@@ -9,10 +9,11 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from cds_service.hooks.keys import State
+from cds_service.hooks.memory import ANYONE
 
-    from cds_service.clinical.trace import Step
+if TYPE_CHECKING:
+    from cds_service.clinical.evaluate import Evaluation
     from cds_service.fhir.orders import Json
     from cds_service.hooks.keys import Key
     from cds_service.hooks.messages import HookRequest
@@ -29,6 +30,7 @@ NOT_SHOWN = "not shown: unlike an identifier"
 class Call:
     """What is known of a call so far; filled in as it goes on, so that one that fails tells what it can."""
 
+    client: str = ANYONE
     request: HookRequest | None = None
     gathered: Gathered | None = None
     topics: tuple[str, ...] = ()
@@ -43,6 +45,13 @@ class Call:
         if self.request is not None and self.gathered is not None:
             fields |= record(self.request, self.gathered)
         return fields
+
+    def keys(self) -> dict[str, int]:
+        """How many prefetch keys were sent, fetched, and lacking in the end."""
+        keys = () if self.gathered is None else tuple(self.gathered.keys.values())
+        lacking = sum(key.state in (State.MISSING, State.FAILED) for key in keys)
+        fetched = sum(key.fetched and key.state not in (State.MISSING, State.FAILED) for key in keys)
+        return {"prefetched": len(keys) - lacking - fetched, "fetched": fetched, "lacking": lacking}
 
 
 def plain(text: str) -> str:
@@ -60,10 +69,20 @@ def record(request: HookRequest, gathered: Gathered) -> Json:
     }
 
 
-def explanation(request: HookRequest, gathered: Gathered, trace: Iterable[Step]) -> Json:
-    """The record, and each step of the evaluation with the fact that decided it."""
-    steps = [{"id": step.id, "fired": step.fired, "because": step.because} for step in trace]
-    return {**record(request, gathered), "steps": steps}
+def explanation(request: HookRequest, gathered: Gathered, evaluation: Evaluation) -> Json:
+    """The record, each step of the evaluation with the fact that decided it, and the cards that are quiet."""
+    steps = [{"id": step.id, "fired": step.fired, "because": step.because} for step in evaluation.trace]
+    quiet = [
+        {
+            "card": card.rule,
+            "topic": card.topic,
+            "because": card.why,
+            "since": str(card.since),
+            "until": str(card.until),
+        }
+        for card in evaluation.quiet
+    ]
+    return {**record(request, gathered), "steps": steps, "quiet": quiet}
 
 
 def _told(key: Key) -> Json:

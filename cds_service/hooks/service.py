@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cds_service.clinical.evaluate import Evaluation, evaluate
 from cds_service.errors import InvalidFhir
 from cds_service.fhir import reader, strict
+from cds_service.hooks.memory import FORGETFUL, Chart, said, shown_cards
 from cds_service.hooks.messages import EXPLAIN, read_request
 from cds_service.hooks.prefetch import gather, read_record
 from cds_service.hooks.record import Call, explanation
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from cds_service.fhir.terminology import Terminology
     from cds_service.hooks.cards import CardWriter
     from cds_service.hooks.keys import Key
+    from cds_service.hooks.memory import Memory
     from cds_service.hooks.prefetch import Completer, SizeLimits
     from cds_service.hooks.registry import Registry
 
@@ -51,6 +53,7 @@ class Engine:
     strict_fhir: bool
     sizes: SizeLimits
     today: Callable[[], date]
+    memory: Memory = FORGETFUL
 
     def answer(self, service_id: str, body: bytes, call: Call | None = None) -> Answer:
         """Answer one call; *call* is told how it goes.
@@ -69,11 +72,15 @@ class Engine:
         if self.strict_fhir:
             _check_strictly(keys.values())
         facts = reader.read(read_record(keys, request.patient_id), self.terms, d3_is_total=self.d3_is_total)
-        evaluation = evaluate(facts, self.guidance, self.today(), self.max_cards)
+        today = self.today()
+        chart = Chart(call.client, request.fhir_server or "", request.patient_id, service.id, service.hook, today)
+        earlier = said(self.memory.answers(chart), self.guidance.feedback.reason)
+        evaluation = evaluate(facts, self.guidance, today, self.max_cards, earlier)
         response = self.writer.write(evaluation.cards, request.patient_id)
         call.topics = tuple(card["source"]["topic"]["code"] for card in response["cards"])
+        self.memory.note(chart, shown_cards(evaluation, response), tuple(card.topic for card in evaluation.quiet))
         if request.explain:
-            response["extension"] = {EXPLAIN: explanation(request, gathered, evaluation.trace)}
+            response["extension"] = {EXPLAIN: explanation(request, gathered, evaluation)}
         return Answer(response, evaluation, tuple(keys.values()))
 
 

@@ -5,20 +5,17 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
+from typing import TYPE_CHECKING
 
-from sqlalchemy import BigInteger, Column, Engine, MetaData, String, Table, delete, insert
+from sqlalchemy import delete, insert
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from cds_service.errors import StoreUnavailable
+from cds_service.store.tables import SEEN_TOKEN
 
-METADATA = MetaData()
-SEEN = Table(
-    "seen_token",
-    METADATA,
-    Column("digest", String(64), primary_key=True),
-    Column("expires", BigInteger, nullable=False, index=True),
-)
-"""A digest of `iss` and `jti`, and when the token expires, in seconds since 1970: nothing else is kept of a token."""
+if TYPE_CHECKING:
+    from cds_service.store.database import Database
+
 SWEEP = 60.0
 """Seconds between two sweeps of expired tokens."""
 
@@ -26,12 +23,11 @@ SWEEP = 60.0
 class Replays:
     """Remembers tokens in a table. One insert decides, so that two processes cannot both take a token."""
 
-    def __init__(self, database: Engine) -> None:
-        """The table is made when it is first needed."""
+    def __init__(self, database: Database) -> None:
+        """Nothing is connected yet."""
         self._database = database
         self._sweeping = threading.Lock()
         self._swept = float("-inf")
-        self._made = False
 
     def first_time(self, iss: str, jti: str, expires: float) -> bool:
         """Remember a token until *expires*; whether it had not been seen.
@@ -40,9 +36,9 @@ class Replays:
             StoreUnavailable: it cannot be known.
         """
         try:
-            self._prepare()
-            with self._database.begin() as connection:
-                connection.execute(insert(SEEN).values(digest=_digest(iss, jti), expires=int(expires) + 1))
+            with self._database.ready().begin() as connection:
+                connection.execute(insert(SEEN_TOKEN).values(digest=_digest(iss, jti), expires=int(expires) + 1))
+            self._sweep()
         except IntegrityError:
             return False
         except SQLAlchemyError as error:
@@ -50,27 +46,16 @@ class Replays:
             raise StoreUnavailable(message) from error
         return True
 
-    def _prepare(self) -> None:
-        """Make the table once; forget what has expired, now and then."""
-        if time.monotonic() - self._swept < SWEEP:
+    def _sweep(self) -> None:
+        """Forget what has expired, now and then."""
+        if time.monotonic() - self._swept < SWEEP or not self._sweeping.acquire(blocking=False):
             return
-        with self._sweeping:
-            if time.monotonic() - self._swept < SWEEP:
-                return
-            if not self._made:
-                _make(self._database)
-                self._made = True
-            with self._database.begin() as connection:
-                connection.execute(delete(SEEN).where(SEEN.c.expires < int(time.time())))
+        try:
             self._swept = time.monotonic()
-
-
-def _make(database: Engine) -> None:
-    """Make the table; another process may be doing the same, so a failure is tried once more."""
-    try:
-        METADATA.create_all(database)
-    except SQLAlchemyError:
-        METADATA.create_all(database)
+            with self._database.ready().begin() as connection:
+                connection.execute(delete(SEEN_TOKEN).where(SEEN_TOKEN.c.expires < int(time.time())))
+        finally:
+            self._sweeping.release()
 
 
 def _digest(iss: str, jti: str) -> str:

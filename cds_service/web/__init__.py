@@ -4,28 +4,34 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cds_service.web import audit, cors, errors, headers, health, openapi, services, trust
+from cds_service.web import audit, cors, errors, feedback, headers, health, insights, openapi, services, trust
 from cds_service.web.slashes import TolerantOfSlashes
 
 if TYPE_CHECKING:
     from flask import Flask
 
+    from cds_service.feedback.recorder import Recorder
     from cds_service.hooks.service import Engine
     from cds_service.settings import Settings
     from cds_service.web.trust import Trust
 
 
-def init_app(app: Flask, engine: Engine, settings: Settings, who: Trust | None = None) -> None:
-    """Put every blueprint and guard on *app*; *who* may call, or anybody."""
+def init_app(
+    app: Flask, engine: Engine, settings: Settings, who: Trust | None = None, recorder: Recorder | None = None
+) -> None:
+    """Put every blueprint and guard on *app*; *who* may call, or anybody; *recorder* keeps feedback, or nobody."""
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body
     app.extensions["cds_engine"] = engine
+    app.extensions["cds_recorder"] = recorder
     app.extensions["cds_guarded"] = who is not None
     app.register_blueprint(services.blueprint)
+    app.register_blueprint(feedback.blueprint)
     app.register_blueprint(health.blueprint)
+    insights.init_app(app, settings, recorder)
     app.register_blueprint(openapi.blueprint)
     headers.init_app(app, settings)
     cors.init_app(app, (*settings.cors_origins, *(who.verifier.clients.origins if who else ())))
-    audit.init_app(app)
+    audit.init_app(app, recorder)
     errors.init_app(app)
     trust.init_app(app, who)
     app.wsgi_app = TolerantOfSlashes(app.wsgi_app)  # type: ignore[method-assign]

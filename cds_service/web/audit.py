@@ -17,14 +17,18 @@ from cds_service.hooks.record import Call, plain
 if TYPE_CHECKING:
     from flask import Flask, Response
 
+    from cds_service.feedback.recorder import Recorder
+
 LOG = logging.getLogger("cds_service.audit")
 RECEIVED = "cds_service.received"
 """Where the environment holds when the server had the head of the request, by `time.perf_counter`."""
+CALLED = "services.call"
+"""The endpoint whose calls are counted for the owner's page."""
 AUDITED = "/cds-services"
 
 
-def init_app(app: Flask) -> None:
-    """Number every request; write a line for each that is about the services."""
+def init_app(app: Flask, recorder: Recorder | None) -> None:
+    """Number every request; write a line for each that is about the services; *recorder* counts calls."""
 
     @app.before_request
     def _begin() -> None:
@@ -37,12 +41,32 @@ def init_app(app: Flask) -> None:
         response.headers["X-Request-ID"] = g.request_id
         if request.path.startswith(AUDITED) and request.method != "OPTIONS" and LOG.isEnabledFor(logging.INFO):
             LOG.info("call", extra={"fields": _line(response.status_code)})
+        if recorder is not None and request.endpoint == CALLED and request.method == "POST" and "refused" not in g:
+            recorder.called(_row(response.status_code))
         return response
+
+
+def _milliseconds() -> float:
+    started: float = g.started
+    return round((time.perf_counter() - started) * 1000, 1)
+
+
+def _row(status: int) -> dict[str, Any]:
+    """The call as the owner's page counts it."""
+    call: Call = g.call
+    return {
+        "client": call.client,
+        "service": (request.view_args or {}).get("service_id", "")[:63],
+        "status": status,
+        "milliseconds": _milliseconds(),
+        "cards": len(call.topics),
+        **call.keys(),
+    }
 
 
 def _line(status: int) -> dict[str, Any]:
     fields: dict[str, Any] = {"request": g.request_id, "endpoint": request.endpoint or "none", "status": status}
-    fields["milliseconds"] = round((time.perf_counter() - g.started) * 1000, 1)
+    fields["milliseconds"] = _milliseconds()
     if "caller" in g:
         fields["client"] = g.caller.client.id
         if g.caller.tenant is not None:

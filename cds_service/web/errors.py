@@ -90,7 +90,7 @@ def _http_error(error: HTTPException) -> Response:
         return Response(status=204)
     if status == NOT_FOUND:
         return _answer(status, "not-found", "Not found: the services are listed at /cds-services")
-    return _answer(status, "processing", error.description or error.name)
+    return _answer(status, "processing", f"This request cannot be served here: {error.name}")
 
 
 def _bug(error: Exception) -> Response:

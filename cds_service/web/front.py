@@ -14,12 +14,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from cds_service.errors import BodyTooLarge, BodyTooSlow, Overloaded, RequestError
+from cds_service.errors import BodyTooLarge, BodyTooSlow, MalformedRequest, Overloaded, RequestError
 from cds_service.web.audit import RECEIVED
 from cds_service.web.errors import REFUSED
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
     from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 HEALTH = "/healthz"
@@ -71,12 +71,13 @@ class Answer(NamedTuple):
 class Front:
     """One server process: an RSGI application around the WSGI one."""
 
-    def __init__(self, application: WSGIApplication, limits: FrontLimits) -> None:
-        """Threads are started as they are needed."""
+    def __init__(self, application: WSGIApplication, limits: FrontLimits, close: Callable[[], None]) -> None:
+        """Threads are started as they are needed; *close* is called when the process ends."""
         self._application = application
         self._limits = limits
         self._threads = ThreadPoolExecutor(limits.working, thread_name_prefix="call")
         self._taken_on = 0
+        self._close = close
 
     async def __rsgi__(self, head: Head, exchange: Exchange) -> None:
         """Answer one request."""
@@ -89,6 +90,10 @@ class Front:
         except TimeoutError:
             answer = self._refuse(environment, Overloaded("It took too long (CDS_REQUEST_DEADLINE): call again"))
         exchange.response_bytes(*answer)
+
+    def __rsgi_del__(self, _: Any) -> None:
+        """The process ends: write what waits to be written."""
+        self._close()
 
     async def _answer(self, environment: WSGIEnvironment, exchange: Exchange) -> Answer:
         if environment["PATH_INFO"] == HEALTH:
@@ -113,9 +118,12 @@ class Front:
             raise _too_large()
         try:
             async with asyncio.timeout(self._limits.body_timeout):
-                return await self._pieces(exchange)
+                body = await self._pieces(exchange)
         except TimeoutError as error:
             raise BodyTooSlow("The body did not arrive in time (CDS_BODY_TIMEOUT): send it without pauses") from error
+        if declared.isdecimal() and len(body) < int(declared):
+            raise MalformedRequest("The body ended before its Content-Length: send it whole")
+        return body
 
     async def _pieces(self, exchange: Exchange) -> bytes:
         body = bytearray()
@@ -137,6 +145,7 @@ def _too_large() -> BodyTooLarge:
 def _call(application: WSGIApplication, environment: WSGIEnvironment, body: bytes) -> Answer:
     """Let *application* answer a request with *body*, whole."""
     environment = {**environment, "CONTENT_LENGTH": str(len(body)), "wsgi.input": io.BytesIO(body)}
+    environment.pop("HTTP_TRANSFER_ENCODING", None)  # the body is whole and has a length now
     started: list[tuple[str, list[tuple[str, str]]]] = []
 
     def start_response(status: str, headers: list[tuple[str, str]], _: Any = None) -> Any:

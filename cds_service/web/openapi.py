@@ -32,9 +32,9 @@ MEANINGS: Mapping[int, str] = {
     500: "A fault of the service",
     503: "More to do than is taken on, or no database; `Retry-After` says when to call again",
 }
-EVERYWHERE = (500,)
+EVERYWHERE = (400, 500)
 GUARDED = (401, 408, 413, 429, 503)
-CALLED = (400, 412, 415, 422)
+CALLED = (412, 415, 422)
 
 OUTCOME: Json = {
     "type": "object",

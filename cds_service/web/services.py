@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 import msgspec
 from flask import Blueprint, Response, g, request
 
-from cds_service.errors import WrongMediaType
+from cds_service.web.media import JSON, check_json
 
 if TYPE_CHECKING:
     from cds_service.hooks.service import Engine
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 blueprint = Blueprint("services", __name__, url_prefix="/cds-services")
 
 _ENCODER = msgspec.json.Encoder()
-JSON = "application/json"
 
 
 def _engine() -> Engine:
@@ -38,8 +37,5 @@ def call(service_id: str) -> Response:
     """Call a service; its cards, or an error that says what to mend."""
     engine = _engine()
     engine.registry.find(service_id)
-    media_type = request.mimetype
-    if media_type != JSON and not (media_type.startswith("application/") and media_type.endswith("+json")):
-        message = "Send the request as application/json"
-        raise WrongMediaType(message)
+    check_json()
     return _json(engine.answer(service_id, request.get_data(cache=False), g.call).response)

@@ -48,6 +48,7 @@ def init_app(app: Flask, trust: Trust | None) -> None:
         )
         trust.counts.count(caller.client.id, trust.rates[caller.client.id])
         g.engine = trust.engines[caller.client.id]
+        g.call.client = caller.client.id
 
 
 def _guarded(path: str) -> bool:

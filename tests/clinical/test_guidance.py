@@ -21,6 +21,7 @@ OVERLAYS = ("kdoqi-2003", "nkf-2018")
 FILES = (
     "cards.toml",
     "evidence.toml",
+    "feedback.toml",
     "limits.toml",
     "names.toml",
     "orders.toml",

@@ -140,3 +140,10 @@ def _resident(pid: int) -> int:
         return 0
     found = re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)
     return int(found[1]) * 1024 if found else 0
+
+
+def _written(value: object) -> str:
+    """A setting as its environment variable has it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

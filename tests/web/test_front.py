@@ -367,7 +367,7 @@ HEADS = {
 def test_no_answer_names_the_server(served: Served, sent: bytes) -> None:
     """No header of any answer names a product that serves, or a version."""
     with Wire(served.port) as wire:
-        answer = wire.send(sent).end().answer("GET")
+        answer = wire.send(sent).answer("GET")
 
     if answer is None:
         return
@@ -380,7 +380,7 @@ def test_no_answer_names_the_server(served: Served, sent: bytes) -> None:
 def test_no_answer_is_a_fault(served: Served, name: str) -> None:
     """No head, however broken, is a 5xx."""
     with Wire(served.port) as wire:
-        answer = wire.send(HEADS[name]).end().answer("GET")
+        answer = wire.send(HEADS[name]).answer("GET")
 
     assert answer is None or answer.status < 500
 
@@ -554,9 +554,9 @@ def test_old_tls_is_refused(pems: dict[str, Path]) -> None:
     settings: dict[str, Any] = {"tls_certificate": pems["certificate"], "tls_key": pems["key"]}
     old = ssl.create_default_context(cafile=pems["authority"])
     old.set_ciphers("DEFAULT:@SECLEVEL=0")
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="deprecated"):
         old.minimum_version = ssl.TLSVersion.TLSv1
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="deprecated"):
         old.maximum_version = ssl.TLSVersion.TLSv1_1
     with serving(trusted=pems["authority"], **settings) as served, pytest.raises(OSError):  # noqa: PT011 - as it comes
         Wire(served.port, old)

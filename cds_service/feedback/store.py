@@ -1,0 +1,197 @@
+"""Reads and writes what is remembered. Every method may raise `SQLAlchemyError`: the database cannot be reached."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import and_, bindparam, delete, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from cds_service.clinical.guidance_checks import MOST_QUIET_DAYS
+from cds_service.hooks.feedback import ACCEPTED
+from cds_service.hooks.memory import Answered
+from cds_service.store.tables import CALL, CARD, FEEDBACK, QUIET, SECRET, SUGGESTION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import date
+
+    from sqlalchemy import Connection, Table
+
+    from cds_service.hooks.feedback import Item
+    from cds_service.hooks.memory import Chart
+    from cds_service.store.database import Database
+
+Row = dict[str, Any]
+KEY = "patient-digest"
+DIGITS = 32
+PIECE = 1000
+"""Rows that are deleted or exported at a time."""
+TIMED = {CALL: CALL.c.at, CARD: CARD.c.at, QUIET: QUIET.c.at, FEEDBACK: FEEDBACK.c.received}
+
+
+class Rows(NamedTuple):
+    """Rows to be written together, of the tables they are named for."""
+
+    calls: list[Row]
+    cards: list[Row]
+    suggestions: list[Row]
+    quiet: list[Row]
+
+
+_ANSWERS = (
+    select(
+        CARD.c.topic,
+        FEEDBACK.c.day,
+        FEEDBACK.c.outcome,
+        FEEDBACK.c.system,
+        FEEDBACK.c.code,
+        CARD.c.level,
+        CARD.c.indicator,
+        SUGGESTION.c.follow_up,
+    )
+    .join(FEEDBACK, and_(FEEDBACK.c.card == CARD.c.uuid, FEEDBACK.c.client == CARD.c.client))
+    .outerjoin(SUGGESTION, and_(SUGGESTION.c.uuid == FEEDBACK.c.suggestion, SUGGESTION.c.card == CARD.c.uuid))
+    .where(CARD.c.client == bindparam("client"), CARD.c.patient == bindparam("patient"))
+    .where(FEEDBACK.c.day > bindparam("since"))
+)
+
+
+class FeedbackStore:
+    """Calls, cards and feedback in the database."""
+
+    def __init__(self, database: Database, key: str | None) -> None:
+        """`key` is that of the patients' digests; without one it is made, and kept in the database."""
+        self._database = database
+        self._key = None if key is None else key.encode()
+
+    def patient(self, chart: Chart) -> str:
+        """The digest that stands for the patient of *chart*: another at another server, so that none collide."""
+        server = chart.server.rstrip("/")
+        text = f"{len(server)}:{server}{chart.patient}".encode(errors="surrogatepass")
+        return hmac.new(self._secret(), text, hashlib.sha256).hexdigest()[:DIGITS]
+
+    def _secret(self) -> bytes:
+        if self._key is None:
+            with self._database.ready().begin() as connection:
+                _insert(connection, SECRET, [{"name": KEY, "value": secrets.token_hex(32)}])
+                found = connection.execute(select(SECRET.c.value).where(SECRET.c.name == KEY)).scalar_one()
+            self._key = str(found).encode()
+        return self._key
+
+    def answers(self, chart: Chart, patient: str) -> list[Answered]:
+        """What was done with earlier cards of the *patient* by those who share the client."""
+        since = chart.day - timedelta(days=MOST_QUIET_DAYS)
+        parameters = {"client": chart.client, "patient": patient, "since": since}
+        with self._database.ready().connect() as connection:
+            rows = connection.execute(_ANSWERS, parameters).all()
+        return [
+            Answered(topic, day, outcome == ACCEPTED, system, code, level, indicator, follow_up)
+            for topic, day, outcome, system, code, level, indicator, follow_up in rows
+        ]
+
+    def save(self, client: str, service: str, items: Iterable[Item], day: date, now: int) -> None:
+        """Keep feedback, all of it or nothing; what is there already stays as it is (row 159)."""
+        rows = [_feedback_row(client, service, item, day, now) for item in items]
+        with self._database.ready().begin() as connection:
+            _insert(connection, FEEDBACK, rows)
+
+    def write(self, rows: Rows) -> None:
+        """Write *rows*, all of them or none."""
+        with self._database.ready().begin() as connection:
+            _insert(connection, CALL, rows.calls)
+            _insert(connection, CARD, rows.cards)
+            _insert(connection, SUGGESTION, rows.suggestions)
+            _insert(connection, QUIET, rows.quiet)
+
+    def count_before(self, moment: int) -> int:
+        """How many rows are older than *moment* (milliseconds since 1970)."""
+        with self._database.ready().connect() as connection:
+            return sum(
+                connection.execute(select(func.count()).select_from(table).where(column < moment)).scalar_one()
+                for table, column in TIMED.items()
+            )
+
+    def purge(self, moment: int) -> Iterator[int]:
+        """Delete what is older than *moment*, in pieces, so that nobody waits long; how many rows went each time."""
+        for table, column in TIMED.items():
+            key = next(iter(table.primary_key))
+            while True:
+                with self._database.ready().begin() as connection:
+                    old = connection.execute(select(key).where(column < moment).limit(PIECE)).scalars().all()
+                    if table is CARD and old:
+                        connection.execute(delete(SUGGESTION).where(SUGGESTION.c.card.in_(old)))
+                    if old:
+                        connection.execute(delete(table).where(key.in_(old)))
+                if not old:
+                    break
+                yield len(old)
+
+    def feedback(self) -> Iterator[Row]:
+        """Every feedback, oldest first, with what is known of its card; without the patient's digest."""
+        query = (
+            select(
+                FEEDBACK.c.received,
+                FEEDBACK.c.client,
+                FEEDBACK.c.service,
+                FEEDBACK.c.card,
+                CARD.c.topic,
+                CARD.c.rule,
+                CARD.c.indicator,
+                CARD.c.at.label("shown"),
+                FEEDBACK.c.outcome,
+                FEEDBACK.c.suggestion,
+                FEEDBACK.c.system,
+                FEEDBACK.c.code,
+                FEEDBACK.c.commented,
+                FEEDBACK.c.outcome_at,
+            )
+            .outerjoin(CARD, and_(CARD.c.uuid == FEEDBACK.c.card, CARD.c.client == FEEDBACK.c.client))
+            .order_by(FEEDBACK.c.received, FEEDBACK.c.digest)
+            .execution_options(yield_per=PIECE)
+        )
+        with self._database.ready().connect() as connection:
+            for row in connection.execute(query).mappings():
+                yield dict(row)
+
+    def count_feedback(self) -> int:
+        """How many feedback rows there are."""
+        with self._database.ready().connect() as connection:
+            return connection.execute(select(func.count()).select_from(FEEDBACK)).scalar_one()
+
+    def ping(self) -> None:
+        """Ask the database anything."""
+        with self._database.ready().connect() as connection:
+            connection.execute(select(1))
+
+    def connect(self) -> Connection:
+        """A connection for reading."""
+        return self._database.ready().connect()
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._database.close()
+
+
+def _insert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+    """Insert *rows*; one that is there already stays."""
+    if rows:
+        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+        connection.execute(dialect.insert(table).on_conflict_do_nothing(), rows)
+
+
+def _feedback_row(client: str, service: str, item: Item, day: date, now: int) -> Row:
+    same = [client, service, item.card, item.outcome, item.suggestion or "", item.system or "", item.code or ""]
+    digest = hashlib.sha256("\x00".join([*same, item.outcome_at]).encode(errors="surrogatepass")).hexdigest()
+    return {
+        "digest": digest,
+        "received": now,
+        "day": day,
+        "client": client,
+        "service": service,
+        **item._asdict(),
+    }

@@ -1,0 +1,290 @@
+"""What the owner of the service sees: counts of calls, cards and what was done with them.
+
+A count from 1 to 4 is not told, but "<5": it could point at a person. A share of so few is not told at all.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import and_, func, select
+
+from cds_service.hooks.feedback import ACCEPTED
+from cds_service.store.tables import CALL, CARD, FEEDBACK, QUIET
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from sqlalchemy import Column, Connection
+    from sqlalchemy.sql.elements import ColumnElement
+
+    from cds_service.clinical.guidance_types import Feedback
+SMALL = 5
+DAY_MS = 86_400_000
+ERROR, FAULT = 400, 500
+NO_REASON, OTHER_REASON = "no reason given", "another reason"
+OK = 200
+
+
+class Period(NamedTuple):
+    """Days, the last one included, in UTC; and one client, or all."""
+
+    first: date
+    last: date
+    client: str | None = None
+
+    def of(self, at: Column[int], client: Column[str]) -> ColumnElement[bool]:
+        """The rows of this period."""
+        begin = _ms(self.first)
+        condition = and_(at >= begin, at < _ms(self.last + timedelta(days=1)))
+        return condition if self.client is None else and_(condition, client == self.client)
+
+
+@dataclass
+class TopicLine:
+    """What became of the cards of one topic. `seconds` are the times from showing a card to its feedback."""
+
+    fired: int = 0
+    accepted: int = 0
+    overridden: Counter[str] = field(default_factory=Counter)
+    answered: int = 0
+    quieted: int = 0
+    seconds: list[float] = field(default_factory=list)
+
+    @property
+    def ignored(self) -> int:
+        """Cards of which nothing is known (row 160: nothing is inferred from it)."""
+        return max(0, self.fired - self.answered)
+
+    @property
+    def median_seconds(self) -> float | None:
+        """The median time to a response, of five or more."""
+        return round(statistics.median(self.seconds)) if len(self.seconds) >= SMALL else None
+
+
+@dataclass(frozen=True)
+class ClientLine:
+    """How the calls of one client went. Times in milliseconds."""
+
+    calls: int
+    answered: int
+    with_cards: int
+    cards: int
+    prefetched: int
+    fetched: int
+    lacking: int
+    refused: int
+    faults: int
+    p50: float | None
+    p95: float | None
+    p99: float | None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All of it, and the calls and cards of each day."""
+
+    period: Period
+    topics: Mapping[str, TopicLine]
+    clients: Mapping[str, ClientLine]
+    days: Mapping[date, tuple[int, int]]
+
+
+def summarise(connection: Connection, period: Period, feedback: Feedback) -> Summary:
+    """Sum up *period*; reasons are named as *feedback* has them."""
+    return Summary(
+        period,
+        _topics(connection, period, feedback),
+        {client: _client(connection, period._replace(client=client)) for client in _clients(connection, period)},
+        _days(connection, period),
+    )
+
+
+def _topics(connection: Connection, period: Period, feedback: Feedback) -> dict[str, TopicLine]:
+    lines: defaultdict[str, TopicLine] = defaultdict(TopicLine)
+    within = period.of(CARD.c.at, CARD.c.client)
+    for topic, count in connection.execute(select(CARD.c.topic, func.count()).where(within).group_by(CARD.c.topic)):
+        lines[topic].fired = count
+    quieted = select(QUIET.c.topic, func.count()).where(period.of(QUIET.c.at, QUIET.c.client)).group_by(QUIET.c.topic)
+    for topic, count in connection.execute(quieted):
+        lines[topic].quieted = count
+    names = {(reason.system, reason.code): reason.display for reason in feedback.reason.values()}
+    answers = (
+        select(CARD.c.uuid, CARD.c.topic, CARD.c.at, FEEDBACK.c.received, FEEDBACK.c.outcome, FEEDBACK.c.system)
+        .add_columns(FEEDBACK.c.code)
+        .join(FEEDBACK, and_(FEEDBACK.c.card == CARD.c.uuid, FEEDBACK.c.client == CARD.c.client))
+        .where(within)
+        .order_by(FEEDBACK.c.received)
+        .execution_options(yield_per=1000)
+    )
+    seen: set[str] = set()
+    done: set[tuple[str, str]] = set()
+    for uuid, topic, shown, received, outcome, system, code in connection.execute(answers):
+        line = lines[topic]
+        if uuid not in seen:
+            seen.add(uuid)
+            line.answered += 1
+            line.seconds.append(max(0, received - shown) / 1000)
+        what = ACCEPTED if outcome == ACCEPTED else _reason(system, code, names)
+        if (uuid, what) not in done:
+            done.add((uuid, what))
+            if what == ACCEPTED:
+                line.accepted += 1
+            else:
+                line.overridden[what] += 1
+    return dict(sorted(lines.items(), key=lambda pair: (-pair[1].fired, pair[0])))
+
+
+def _reason(system: str | None, code: str | None, names: Mapping[tuple[str, str], str]) -> str:
+    return NO_REASON if code is None else names.get((system or "", code), OTHER_REASON)
+
+
+def _clients(connection: Connection, period: Period) -> list[str]:
+    within = period.of(CALL.c.at, CALL.c.client)
+    return list(connection.execute(select(CALL.c.client).where(within).distinct().order_by(CALL.c.client)).scalars())
+
+
+def _client(connection: Connection, period: Period) -> ClientLine:
+    within = period.of(CALL.c.at, CALL.c.client)
+    answered = and_(within, CALL.c.status == OK)
+
+    def count(condition: ColumnElement[bool]) -> int:
+        return connection.execute(select(func.count()).select_from(CALL).where(condition)).scalar_one()
+
+    def total(column: Column[int]) -> int:
+        return int(connection.execute(select(func.coalesce(func.sum(column), 0)).where(answered)).scalar_one())
+
+    calls, served = count(within), count(answered)
+
+    def percentile(share: float) -> float | None:
+        if served < SMALL:
+            return None
+        place = min(served - 1, int(served * share))
+        query = select(CALL.c.milliseconds).where(answered).order_by(CALL.c.milliseconds).offset(place).limit(1)
+        found: float = connection.execute(query).scalar_one()
+        return found
+
+    return ClientLine(
+        calls=calls,
+        answered=served,
+        with_cards=count(and_(answered, CALL.c.cards > 0)),
+        cards=total(CALL.c.cards),
+        prefetched=total(CALL.c.prefetched),
+        fetched=total(CALL.c.fetched),
+        lacking=total(CALL.c.lacking),
+        refused=count(and_(within, CALL.c.status >= ERROR, CALL.c.status < FAULT)),
+        faults=count(and_(within, CALL.c.status >= FAULT)),
+        p50=percentile(0.50),
+        p95=percentile(0.95),
+        p99=percentile(0.99),
+    )
+
+
+def _days(connection: Connection, period: Period) -> dict[date, tuple[int, int]]:
+    day = (CALL.c.at - CALL.c.at % DAY_MS).label("day")
+    within = period.of(CALL.c.at, CALL.c.client)
+    query = select(day, func.count(), func.sum(CALL.c.cards)).where(within).group_by(day).order_by(day)
+    found = {_date(at): (calls, int(cards or 0)) for at, calls, cards in connection.execute(query)}
+    length = (period.last - period.first).days + 1
+    return {moment: found.get(moment, (0, 0)) for moment in (period.first + timedelta(days=n) for n in range(length))}
+
+
+def _ms(day: date) -> int:
+    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() * 1000)
+
+
+def _date(at: int) -> date:
+    return datetime.fromtimestamp(at / 1000, UTC).date()
+
+
+# How it is told.
+
+
+def shown(count: int) -> int | str:
+    """A count, unless it is so small that it could point at a person."""
+    return f"<{SMALL}" if 0 < count < SMALL else count
+
+
+def share(part: int, whole: int) -> float | None:
+    """The share of *part* in *whole*, in per cent; `None` where either, or what is left, is too small to be told."""
+    if whole < SMALL or 0 < part < SMALL or 0 < whole - part < SMALL:
+        return None
+    return round(100 * part / whole, 1)
+
+
+def topic_rows(summary: Summary) -> list[dict[str, Any]]:
+    """A row for each topic."""
+    return [
+        {
+            "topic": topic,
+            "fired": shown(line.fired),
+            "accepted": shown(line.accepted),
+            "overridden": shown(line.overridden.total()),
+            "quieted": shown(line.quieted),
+            "ignored (unknown)": shown(line.ignored),
+            "accepted %": share(line.accepted, line.fired),
+            "median seconds to a response": line.median_seconds,
+        }
+        for topic, line in summary.topics.items()
+    ]
+
+
+def reason_rows(summary: Summary) -> list[dict[str, Any]]:
+    """A row for each topic and reason."""
+    return [
+        {"topic": topic, "reason": reason, "times": shown(times)}
+        for topic, line in summary.topics.items()
+        for reason, times in line.overridden.most_common()
+    ]
+
+
+def client_rows(summary: Summary) -> list[dict[str, Any]]:
+    """A row for each client."""
+    return [
+        {
+            "client": client,
+            "calls": shown(line.calls),
+            "cards per call": round(line.cards / line.answered, 2) if line.answered >= SMALL else None,
+            "charts with a card %": share(line.with_cards, line.answered),
+            "keys prefetched %": _of_keys(line, line.prefetched),
+            "keys fetched %": _of_keys(line, line.fetched),
+            "keys lacking %": _of_keys(line, line.lacking),
+            "p50 ms": line.p50,
+            "p95 ms": line.p95,
+            "p99 ms": line.p99,
+            "refused (4xx)": shown(line.refused),
+            "faults (5xx)": shown(line.faults),
+        }
+        for client, line in summary.clients.items()
+    ]
+
+
+def day_rows(summary: Summary) -> list[dict[str, Any]]:
+    """A row for each day."""
+    return [
+        {"day": str(day), "calls": shown(calls), "cards": shown(cards)} for day, (calls, cards) in summary.days.items()
+    ]
+
+
+def tables(summary: Summary) -> dict[str, list[dict[str, Any]]]:
+    """Every table by its name."""
+    return {
+        "topics": topic_rows(summary),
+        "reasons": reason_rows(summary),
+        "clients": client_rows(summary),
+        "days": day_rows(summary),
+    }
+
+
+def _of_keys(line: ClientLine, part: int) -> float | None:
+    keys = line.prefetched + line.fetched + line.lacking
+    return round(100 * part / keys, 1) if line.answered >= SMALL and keys else None
+
+
+def numbers(values: Iterable[int | str]) -> list[int]:
+    """Counts as a plot draws them: one that is not told is drawn as nothing."""
+    return [value if isinstance(value, int) else 0 for value in values]

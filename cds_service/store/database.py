@@ -1,0 +1,119 @@
+"""Opens the database: SQLite in a file by default, PostgreSQL by URL; and brings its tables up to date."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy
+from sqlalchemy import Engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+PATIENCE = 2
+"""Seconds to wait for a connection."""
+TURN = 10
+"""Seconds to wait in SQLite for another process that writes."""
+DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+MIGRATIONS = Path(__file__).parent / "migrations"
+LOCK = 2_501_916
+"""The advisory lock of PostgreSQL that whoever migrates holds."""
+
+
+def check_url(url: str) -> str:
+    """*url*, where it names a database that can be used.
+
+    Raises:
+        ValueError: it does not.
+    """
+    try:
+        name = make_url(url).drivername
+    except ArgumentError as error:
+        message = "expected a URL such as sqlite:///cds.sqlite3 or postgresql://user@host/name"
+        raise ValueError(message) from error
+    if name not in DRIVERS and name not in DRIVERS.values():
+        message = f"{name} is not supported: sqlite or postgresql"
+        raise ValueError(message)
+    return url
+
+
+class Database:
+    """A pool of connections, and tables that are brought up to date before they are first used.
+
+    `quick`: a commit in SQLite does not wait for the disk, for what may be lost with the power.
+    """
+
+    def __init__(self, url: str, *, quick: bool = False) -> None:
+        """Nothing is connected yet.
+
+        Raises:
+            ValueError: the driver for PostgreSQL is not installed.
+        """
+        self.engine = _engine(url, quick=quick)
+        self._preparing = threading.Lock()
+        self._prepared = False
+
+    def ready(self) -> Engine:
+        """The pool, with tables that are up to date.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: the database cannot be reached.
+        """
+        if not self._prepared:
+            with self._preparing:
+                if not self._prepared:
+                    prepare(self.engine)
+                    self._prepared = True
+        return self.engine
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self.engine.dispose()
+
+
+def prepare(engine: Engine) -> None:
+    """Bring the tables up to date; of several processes that do so at once, one does and the others wait."""
+    from alembic import command  # noqa: PLC0415 - needed once in the life of a process
+    from alembic.config import Config  # noqa: PLC0415
+
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN EXCLUSIVE")
+        else:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        connection.commit()
+
+
+def _engine(url: str, *, quick: bool) -> Engine:
+    chosen = make_url(url)
+    chosen = chosen.set(drivername=DRIVERS.get(chosen.drivername, chosen.drivername))
+    if chosen.get_backend_name() == "sqlite":
+        return _sqlite(chosen, "NORMAL" if quick else "FULL")
+    try:
+        return sqlalchemy.create_engine(
+            chosen,
+            pool_pre_ping=True,
+            pool_timeout=PATIENCE,
+            connect_args={"connect_timeout": PATIENCE, "options": f"-c statement_timeout={PATIENCE * 1000}"},
+        )
+    except (ImportError, NoSuchModuleError) as error:
+        message = "PostgreSQL needs the extra: pip install 'vitamin-d-magnesium-cds[postgresql]'"
+        raise ValueError(message) from error
+
+
+def _sqlite(url: sqlalchemy.URL, synchronous: str) -> Engine:
+    engine = sqlalchemy.create_engine(url, pool_timeout=PATIENCE, connect_args={"timeout": TURN})
+
+    @event.listens_for(engine, "connect")
+    def _pragmas(connection: Any, _: Any) -> None:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute(f"PRAGMA synchronous = {synchronous}")
+        cursor.close()
+
+    return engine

@@ -1,0 +1,99 @@
+"""Every table. No row holds a patient's id, name or value; a patient is a keyed digest.
+
+Times are milliseconds since 1970 in UTC; days are those of the engine (`CDS_TIMEZONE`, `CDS_AS_OF`).
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, Date, Float, Index, Integer, MetaData, String, Table
+
+METADATA = MetaData()
+Id = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite numbers rows by itself only in a column of its own INTEGER."""
+
+SEEN_TOKEN = Table(
+    "seen_token",
+    METADATA,
+    Column("digest", String(64), primary_key=True),
+    Column("expires", BigInteger, nullable=False, index=True),
+)
+"""A digest of `iss` and `jti`, and when the token expires, in seconds since 1970: nothing else is kept of a token."""
+
+SECRET = Table(
+    "secret",
+    METADATA,
+    Column("name", String(32), primary_key=True),
+    Column("value", String(128), nullable=False),
+)
+"""Secrets that were made because none was set: the key of the patients' digests."""
+
+CALL = Table(
+    "call",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("at", BigInteger, nullable=False, index=True),
+    Column("client", String(63), nullable=False),
+    Column("service", String(63), nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("milliseconds", Float, nullable=False),
+    Column("cards", Integer, nullable=False),
+    Column("prefetched", Integer, nullable=False),
+    Column("fetched", Integer, nullable=False),
+    Column("lacking", Integer, nullable=False),
+)
+"""One row a call; the last three count prefetch keys."""
+
+CARD = Table(
+    "card",
+    METADATA,
+    Column("uuid", String(36), primary_key=True),
+    Column("at", BigInteger, nullable=False, index=True),
+    Column("day", Date, nullable=False),
+    Column("client", String(63), nullable=False),
+    Column("patient", String(32), nullable=False),
+    Column("service", String(63), nullable=False),
+    Column("hook", String(63), nullable=False),
+    Column("topic", String(63), nullable=False),
+    Column("rule", String(16), nullable=False),
+    Column("indicator", String(8), nullable=False),
+    Column("level", Integer, nullable=False),
+    Index("card_of_patient", "client", "patient"),
+)
+"""One row a card that was shown; `level` counts the thresholds its result had crossed."""
+
+SUGGESTION = Table(
+    "suggestion",
+    METADATA,
+    Column("uuid", String(36), primary_key=True),
+    Column("card", String(36), nullable=False, index=True),
+    Column("follow_up", Date),
+)
+"""One row a suggestion; `follow_up` is the first day that a test in it is for."""
+
+QUIET = Table(
+    "quiet",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("at", BigInteger, nullable=False, index=True),
+    Column("client", String(63), nullable=False),
+    Column("topic", String(63), nullable=False),
+)
+"""One row a card that was not shown because its topic is quiet."""
+
+FEEDBACK = Table(
+    "feedback",
+    METADATA,
+    Column("digest", String(64), primary_key=True),
+    Column("received", BigInteger, nullable=False, index=True),
+    Column("day", Date, nullable=False),
+    Column("client", String(63), nullable=False),
+    Column("service", String(63), nullable=False),
+    Column("card", String(200), nullable=False, index=True),
+    Column("outcome", String(16), nullable=False),
+    Column("suggestion", String(200)),
+    Column("system", String(500)),
+    Column("code", String(200)),
+    Column("commented", Boolean, nullable=False),
+    Column("outcome_at", String(40), nullable=False),
+)
+"""One row a thing that was done with a card; `digest` is of what makes two of them the same. Comments are not kept."""
