@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
     from cds_service.store.database import Database
 
 Row = dict[str, Any]
+UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+SYSTEM = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9:/._#-]+")
+CODE = re.compile(r"[A-Za-z0-9._-]{1,64}")
+NOT_KEPT = "(not kept)"
+"""Stands for words of the client that do not look like a code or the address of a code system."""
 KEY = "patient-digest"
 DIGITS = 32
 PIECE = 1000
@@ -184,7 +190,20 @@ def _insert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
         connection.execute(dialect.insert(table).on_conflict_do_nothing(), rows)
 
 
+def _uuid(text: str) -> str:
+    """The uuid of a card or suggestion of ours; anything else is kept as a digest, for it could say anything."""
+    if UUID.fullmatch(text):
+        return text
+    return f"other-{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()[:24]}"
+
+
 def _feedback_row(client: str, service: str, item: Item, day: date, now: int) -> Row:
+    kept = item._replace(
+        card=_uuid(item.card),
+        suggestion=None if item.suggestion is None else _uuid(item.suggestion),
+        system=None if item.system is None else _word(item.system, SYSTEM),
+        code=None if item.code is None else _word(item.code, CODE),
+    )
     same = [client, service, item.card, item.outcome, item.suggestion or "", item.system or "", item.code or ""]
     digest = hashlib.sha256("\x00".join([*same, item.outcome_at]).encode(errors="surrogatepass")).hexdigest()
     return {
@@ -193,5 +212,9 @@ def _feedback_row(client: str, service: str, item: Item, day: date, now: int) ->
         "day": day,
         "client": client,
         "service": service,
-        **item._asdict(),
+        **kept._asdict(),
     }
+
+
+def _word(text: str, form: re.Pattern[str]) -> str:
+    return text if form.fullmatch(text) else NOT_KEPT

@@ -92,8 +92,8 @@ class CardWriter:
     def detail(self, card: Card, said: set[str] | None = None) -> str:
         """Section 14.3: what was found, thresholds, reasons, sentences, then the blocks that fit, and the footer.
 
-        What a more urgent card of the answer has *said* is not said again, but for the finding; what is said here is
-        added to it.
+        A block that a more urgent card of the answer has *said* is not said again; those said here are added to it.
+        What is about the patient stands on each card.
 
         At most 220 words. The footer, the blocks that are always shown and the sentences come first in the count; a
         sentence that would not fit, which takes more reasons than any patient met so far, is left out from the end.
@@ -105,10 +105,9 @@ class CardWriter:
         blocks = [block for name in card.blocks if (block := self._block(name, card.target)).text not in said]
         room = self._room - sum([_words(line) for line in noted])
         room -= sum([block.words for block in blocks if block.always])
-        texts = [self.fill(text) for text in card.says]
-        says, room = _fitting([*texts[:1], *(text for text in texts[1:] if text not in said)], room)
+        says, room = _fitting([self.fill(text) for text in card.says], room)
         shown = _with_optional(blocks, room)
-        said.update(says, shown)
+        said.update(shown)
         paragraphs = [" ".join(says)] if says else []
         paragraphs += shown
         if noted:

@@ -41,7 +41,7 @@ def init_app(app: Flask, recorder: Recorder | None) -> None:
         response.headers["X-Request-ID"] = g.request_id
         if request.path.startswith(AUDITED) and request.method != "OPTIONS" and LOG.isEnabledFor(logging.INFO):
             LOG.info("call", extra={"fields": _line(response.status_code)})
-        if recorder is not None and request.endpoint == CALLED and request.method == "POST" and "refused" not in g:
+        if recorder is not None and request.endpoint == CALLED and g.get("service") is not None:
             recorder.called(_row(response.status_code))
         return response
 
@@ -56,7 +56,7 @@ def _row(status: int) -> dict[str, Any]:
     call: Call = g.call
     return {
         "client": call.client,
-        "service": (request.view_args or {}).get("service_id", "")[:63],
+        "service": g.service,
         "status": status,
         "milliseconds": _milliseconds(),
         "cards": len(call.topics),

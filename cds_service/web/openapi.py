@@ -22,6 +22,7 @@ Json = dict[str, Any]
 MEANINGS: Mapping[int, str] = {
     400: "Not JSON, or not a CDS Hooks request",
     401: "The caller is not let in; nothing more is said",
+    404: "Not here: feedback is not kept, or the page is closed",
     405: "The address answers other methods, which `Allow` names",
     408: "The body did not arrive in time",
     412: "A required prefetch key is missing and cannot be fetched, or is unusable",
@@ -93,7 +94,7 @@ SUGGESTION: Json = {
 }
 CARD: Json = {
     "type": "object",
-    "required": ["uuid", "summary", "indicator", "source"],
+    "required": ["uuid", "summary", "indicator", "source", "overrideReasons"],
     "properties": {
         "uuid": {"type": "string", "format": "uuid"},
         "summary": {"type": "string", "minLength": 1, "maxLength": 139},
@@ -106,6 +107,7 @@ CARD: Json = {
         },
         "suggestions": {"type": "array", "minItems": 1, "items": SUGGESTION},
         "selectionBehavior": {"enum": ["any", "at-most-one"]},
+        "overrideReasons": {"type": "array", "minItems": 1, "items": CODING},
         "links": {
             "type": "array",
             "items": {
@@ -149,6 +151,47 @@ SERVICES: Json = {
         }
     },
 }
+FEEDBACK: Json = {
+    "type": "object",
+    "required": ["feedback"],
+    "properties": {
+        "feedback": {
+            "type": "array",
+            "maxItems": 1000,
+            "items": {
+                "type": "object",
+                "required": ["card", "outcome", "outcomeTimestamp"],
+                "properties": {
+                    "card": {"type": "string", "format": "uuid"},
+                    "outcome": {"enum": ["accepted", "overridden"]},
+                    "outcomeTimestamp": {"type": "string", "format": "date-time", "description": "In UTC."},
+                    "acceptedSuggestions": {
+                        "type": ["array", "null"],
+                        "description": "Needed, and not empty, where the outcome is `accepted`.",
+                        "items": {
+                            "type": "object",
+                            "required": ["id"],
+                            "properties": {"id": {"type": "string", "format": "uuid"}},
+                        },
+                    },
+                    "overrideReason": {
+                        "type": ["object", "null"],
+                        "description": "A reason, a comment or both.",
+                        "properties": {"reason": CODING, "userComment": {"type": "string", "maxLength": 10000}},
+                    },
+                },
+            },
+        }
+    },
+}
+INSIGHTS: Json = {
+    "type": "object",
+    "required": ["period", "topics", "reasons", "clients", "days"],
+    "properties": {
+        "period": {"type": "object", "required": ["from", "to", "client"]},
+        **{name: {"type": "array", "items": {"type": "object"}} for name in ("topics", "reasons", "clients", "days")},
+    },
+}
 HEALTH: Json = {"type": "object", "required": ["status"], "properties": {"status": {"const": "ok"}}}
 
 
@@ -165,6 +208,11 @@ def document(registry: Registry, *, guarded: bool) -> Json:
     paths = {
         "/cds-services": {"get": _operation("The discovery document", SERVICES, GUARDED, guarded=guarded)},
         **{f"/cds-services/{service.id}": {"post": _call(service, guarded=guarded)} for service in registry.services},
+        **{
+            f"/cds-services/{service.id}/feedback": {"post": _feedback(service, guarded=guarded)}
+            for service in registry.services
+        },
+        "/insights.json": {"get": _insights()},
         "/healthz": {"get": _operation("Whether the process serves", HEALTH, ())},
         "/openapi.json": {"get": _operation("This document", {"type": "object"}, (408, 413, 503))},
     }
@@ -179,7 +227,10 @@ def document(registry: Registry, *, guarded: bool) -> Json:
         "paths": paths,
         "components": {
             "schemas": {"OperationOutcome": OUTCOME, "Cards": CARDS},
-            "securitySchemes": {"clientToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+            "securitySchemes": {
+                "clientToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                "ownerToken": {"type": "http", "scheme": "bearer", "description": "CDS_INSIGHTS_TOKEN"},
+            },
         },
     }
 
@@ -209,6 +260,28 @@ def _call(service: Service, *, guarded: bool) -> Json:
     )
     operation["description"] = service.description
     operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": _request(service)}}}
+    return operation
+
+
+def _feedback(service: Service, *, guarded: bool) -> Json:
+    operation = _operation(
+        f"Say what was done with cards of {service.id}", {"type": "object"}, (*GUARDED, 404, 415), guarded=guarded
+    )
+    operation["description"] = "Answered once it is on the disk: all of it, or nothing. A repeat changes nothing."
+    operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": FEEDBACK}}}
+    return operation
+
+
+def _insights() -> Json:
+    """The owner's numbers; there only where feedback is kept."""
+    operation = _operation("What the service does, and what clinicians do with it", INSIGHTS, (401, 404, 408, 413, 503))
+    days = [
+        {"name": name, "in": "query", "schema": {"type": "string", "format": "date"}, "description": f"The {which} day"}
+        for name, which in (("from", "first"), ("to", "last"))
+    ]
+    client = {"name": "client", "in": "query", "schema": {"type": "string"}, "description": "One client; else all"}
+    operation["parameters"] = [*days, client]
+    operation["security"] = [{}, {"ownerToken": []}]
     return operation
 
 

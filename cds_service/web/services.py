@@ -36,6 +36,6 @@ def discovery() -> Response:
 def call(service_id: str) -> Response:
     """Call a service; its cards, or an error that says what to mend."""
     engine = _engine()
-    engine.registry.find(service_id)
+    g.service = engine.registry.find(service_id).id
     check_json()
     return _json(engine.answer(service_id, request.get_data(cache=False), g.call).response)

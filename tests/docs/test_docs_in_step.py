@@ -47,6 +47,7 @@ SERVICES = DOCS / "reference" / "services.md"
 CARDS = DOCS / "reference" / "cards.md"
 RULES = DOCS / "reference" / "decision-rules.md"
 HAPI = DOCS / "how-to" / "connect-hapi.md"
+FEEDBACK = DOCS / "reference" / "feedback.md"
 CLIENTS = DOCS / "reference" / "clients.md"
 DEPENDENCIES = DOCS / "reference" / "dependencies.md"
 SECURITY = DOCS / "security.md"
@@ -220,7 +221,7 @@ def test_addresses_are_documented():
     assert set(rows) == rules
 
 
-COMMANDS = ["serve", "evaluate", "check", "clients test", "clients trial-token"]
+COMMANDS = ["serve", "evaluate", "check", "clients test", "clients trial-token", "feedback export", "feedback purge"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -239,13 +240,13 @@ def test_commands_are_documented(command: str, capsys: pytest.CaptureFixture[str
 def test_all_commands_are_known_here(capsys: pytest.CaptureFixture[str]):
     """There is no command but those."""
     found = []
-    for group in ([], ["clients"]):
+    for group in ([], ["clients"], ["feedback"]):
         with pytest.raises(SystemExit):
             main([*group, "--help"])
         names = re.findall(r"^    ([a-z-]+)(?: |$)", capsys.readouterr().out, re.MULTILINE)
         found += [" ".join([*group, name]) for name in names]
 
-    assert [name for name in found if name != "clients"] == COMMANDS
+    assert [name for name in found if name not in ("clients", "feedback")] == COMMANDS
 
 
 def test_checks_of_a_token_are_documented():
@@ -717,3 +718,22 @@ class Session:
             pattern = ".*".join(map(re.escape, shown.split("…")))
             assert any(re.fullmatch(pattern, line) for line in lines), f"{fence}: {shown!r} is not in {self.output}"
         self.failed = False
+
+
+def test_reasons_and_quiet_days_are_documented():
+    """The page of feedback lists each reason and each topic with the days that are in force."""
+    feedback = guidance.load().feedback
+    tables = sections(FEEDBACK, 2)
+    reasons = re.findall(r"^\| (.+) \| `(.+)` \| (\d+) \|$", tables["Reasons"], re.MULTILINE)
+    topics = dict(
+        re.findall(r"^\| `([a-z0-9-]+)` \| (.+) \|$", tables["What goes quiet, and for how long"], re.MULTILINE)
+    )
+
+    assert reasons == [(r.display, r.code, str(r.days)) for r in feedback.reason.values()]
+    assert topics.keys() == {topic for topic, entry in feedback.topic.items() if not entry.never}
+    for topic, row in topics.items():
+        entry = feedback.topic[topic]
+        offered, accepted, also, _ = row.split(" | ")
+        assert offered == ", ".join(f"{n} {entry.days[n]}" if n in entry.days else n for n in entry.reasons)
+        assert accepted == str(entry.accepted_days)
+        assert re.findall(r"`(.+?)`", also) == list(entry.also)

@@ -760,6 +760,34 @@ def test_nothing_of_a_token_is_told(client: FlaskClient, caplog: pytest.LogCaptu
     assert [part for part in (token, *token.split("."), "s3cr3t", HOSPITAL.iss) if part in told] == []
 
 
+LOGGED: dict[str, Token] = {
+    "token": lambda: "a.b.c",
+    "header": lambda: HOSPITAL.token(header={"typ": "JWS"}),
+    "claims": lambda: HOSPITAL.token(exp=GONE),
+    "iss": lambda: HOSPITAL.token(iss="https://elsewhere.example"),
+    "alg": lambda: HOSPITAL.token(header={"alg": "HS256"}),
+    "jku": lambda: HOSPITAL.token(header={"jku": "https://elsewhere.example"}),
+    "kid": lambda: HOSPITAL.token(header={"kid": "nobody"}),
+    "signature": lambda: HOSPITAL.token(key=private_key("attacker", "ES384")),
+    "aud": lambda: HOSPITAL.token(aud="https://elsewhere.example"),
+    "time": lambda: HOSPITAL.token(iat=1, exp=2),
+    "age": lambda: HOSPITAL.token(exp=int(time.time()) + 5000),
+    "tenant": lambda: CLINIC.token(tenant="west"),
+    "origin": BROWSER.token,
+}
+
+
+@pytest.mark.parametrize(("check", "made"), [pytest.param(check, made, id=check) for check, made in LOGGED.items()])
+def test_log_names_the_check(client: FlaskClient, caplog: pytest.LogCaptureFixture, check: str, made: Token) -> None:
+    """Row 169: what the caller is not told, the log tells the operator: which check failed."""
+    with caplog.at_level("INFO", "cds_service.audit"):
+        response = _with(client, made())
+    (line,) = [vars(record)["fields"] for record in caplog.records if record.name == "cds_service.audit"]
+
+    assert response.status_code == 401
+    assert (line["status"], line["refused"]) == (401, check)
+
+
 # The worked example of the specification (CDS Hooks 2.0, "JWT Signing Algorithm").
 
 SPECIFIED_HEADER = (

@@ -33,7 +33,17 @@ from tests.web.calls import (
 )
 from tests.web.conftest import Post
 
-CARD = {"uuid", "summary", "indicator", "detail", "source", "suggestions", "selectionBehavior", "links"}
+CARD = {
+    "uuid",
+    "summary",
+    "indicator",
+    "detail",
+    "source",
+    "suggestions",
+    "selectionBehavior",
+    "overrideReasons",
+    "links",
+}
 SUGGESTION = {"label", "uuid", "isRecommended", "actions"}
 ACTION = {"type", "description", "resource"}
 LINK = {"label", "url", "type"}
@@ -315,11 +325,29 @@ def test_orders_name_their_reason(all_actions: list[tuple[str, Json]]) -> None:
     assert [name for name, action in all_actions if not action["resource"]["reasonCode"][0]["text"].strip()] == []
 
 
-def test_no_override_reasons_without_feedback(cards: list[tuple[str, Json]]) -> None:
-    """Rows 132, 133, 134, 136: override reasons, if any, are Codings with system, code and display."""
-    reasons = [reason for _, card in cards for reason in card.get("overrideReasons", ())]
+def test_override_reasons(cards: list[tuple[str, Json]]) -> None:
+    """Rows 132, 133, 134: every card offers from two to five reasons, Codings with system, code and display."""
+    reasons = [reason for _, card in cards for reason in card["overrideReasons"]]
 
+    assert {len(card["overrideReasons"]) for _, card in cards} <= {2, 3, 4, 5}
     assert [reason for reason in reasons if set(reason) != {"system", "code", "display"}] == []
+
+
+PUBLISHED = "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes"
+
+
+def test_codes_of_override_reasons(cards: list[tuple[str, Json]]) -> None:
+    """Row 136: the codes are HL7's where one fits; what they are called says what they mean here."""
+    found = {(r["system"], r["code"], r["display"]) for _, card in cards for r in card["overrideReasons"]}
+
+    assert {(code, display) for system, code, display in found if system == PUBLISHED} == {
+        ("action-completed", "Already treated or supplemented elsewhere"),
+        ("patient-refuses", "Patient declines"),
+        ("action-not-priority", "Not clinically relevant now"),
+        ("limited-time", "Will address at another visit"),
+        ("patient-contraindication", "Contraindicated"),
+    }
+    assert {display for system, _, display in found if system != PUBLISHED} == {"Result known or repeated elsewhere"}
 
 
 def test_links(links: list[tuple[str, Json]]) -> None:

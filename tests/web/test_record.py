@@ -341,7 +341,7 @@ def test_explanation(service: FlaskClient, server: RecordingServer) -> None:
     """Theme 4 of the complaints: on request the answer tells what was known and which step decided, and why."""
     told = _told(post_to(service, _explained(without("kidney"), fhirServer=server.url())))
 
-    assert set(told) == {"hookInstance", "prefetch", "authorization", "steps"}
+    assert set(told) == {"hookInstance", "prefetch", "authorization", "steps", "quiet"}
     assert [entry["key"] for entry in told["prefetch"]] == list(KEYS)
     assert {frozenset(step) for step in told["steps"]} == {frozenset({"id", "fired", "because"})}
     assert any(step["fired"] for step in told["steps"])
