@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cds_service.feedback.recorder import Recorder
     from cds_service.settings import Settings
 
-ALLOCATIONS_BEFORE_COLLECTION = 100_000
+ALLOCATIONS_BEFORE_COLLECTION = 10_000
 """A request makes thousands of short-lived objects and no cycles: looking for cycles after every 700 finds nothing."""
 
 

@@ -25,6 +25,9 @@ MOST_NAME = 30
 """`{drug}` is at most 30 characters (section 14)."""
 REMEMBERED = 4096
 """Drug texts repeat from patient to patient; so many classifications are kept. Nothing of a patient is in them."""
+LONGEST_REMEMBERED = 500
+"""Characters of a name and its codes; a client may send millions."""
+LONGEST_ATC = 7
 
 
 class Drug(NamedTuple):
@@ -61,7 +64,7 @@ class DrugTerms:
         self._no_magnesium = whole_words(names.exclusions.magnesium)
         self._no_calcium = whole_words(names.exclusions.calcium)
         self._local_route = whole_words(names.exclusions.routes)
-        self.classify = lru_cache(maxsize=REMEMBERED)(self._classify)
+        self._remembered = lru_cache(maxsize=REMEMBERED)(self._classify)
 
     def _add_codes(self, sets: dict[str, ValueSet], names: Names) -> None:
         first = {(drug.set, drug.group): drug.name for drug in reversed(names.drug)}
@@ -84,8 +87,15 @@ class DrugTerms:
         """Whether *text* (lower case) speaks of a topical, ophthalmic, otic, nasal, inhaled or vaginal form."""
         return self._local_route.search(text) is not None
 
+    def classify(self, drug: Drug) -> tuple[DrugMatch, ...]:
+        """The drug sets of *drug* after the exclusions of section 7; none for a local form.
+
+        Names are remembered, but for those so long that many of them would fill the memory.
+        """
+        length = len(drug.text) + sum(len(system or "") + len(code or "") for system, code in drug.codes)
+        return self._remembered(drug) if length <= LONGEST_REMEMBERED else self._classify(drug)
+
     def _classify(self, drug: Drug) -> tuple[DrugMatch, ...]:
-        """The drug sets of *drug* after the exclusions of section 7; none for a local form."""
         matches = self._by_code(drug) + self._by_name(drug.text)
         if not matches or self.is_local(drug.text):
             return ()
@@ -108,7 +118,8 @@ class DrugTerms:
 
     def _longest_prefix(self, code: str) -> tuple[DrugMatch, ...]:
         plain = code.replace(" ", "").upper()
-        return next((self._atc[plain[:n]] for n in range(len(plain), 2, -1) if plain[:n] in self._atc), ())
+        longest = min(len(plain), LONGEST_ATC)
+        return next((self._atc[plain[:n]] for n in range(longest, 2, -1) if plain[:n] in self._atc), ())
 
     def _by_name(self, text: str) -> list[DrugMatch]:
         return [match for found in self._name_pattern.findall(text) for match in self._names[found]]

@@ -25,6 +25,8 @@ CONDITION_SETS = (
 SNOMED_SET = "snomed"
 """SNOMED CT codes stand in this one file, which a site may remove (section 23)."""
 SHORTEST_CODE, LONGEST_CODE = 3, 7
+LONGEST_REMEMBERED = 50
+"""Characters of a code; a client may send millions."""
 
 
 class ConditionMatch(NamedTuple):
@@ -70,7 +72,8 @@ class ProblemTerms:
                 found += self._snomed.get(coding.code, ())
             elif coding.system in ICD10:
                 coded = True
-                found += self._of_icd(coding.code)
+                short = len(coding.code) <= LONGEST_REMEMBERED
+                found += self._of_icd(coding.code) if short else self._find_icd(coding.code)
         return found, coded
 
     def _find_icd(self, code: str) -> tuple[ConditionMatch, ...]:

@@ -146,13 +146,21 @@ def _sensible(number: Decimal) -> bool:
     return number.is_finite() and 0 <= number < LARGEST
 
 
-@lru_cache(maxsize=512)
+LONGEST_REMEMBERED = 200
+
+
 def unit_of(system: str | None, code: str | None, text: str | None, analyte: str) -> tuple[str | None, str]:
     """The unit of a quantity, or why there is none (section 4.3).
 
     Trusted in this order: the UCUM code, a code without a system, the text. A code and a text that disagree by a
-    factor of 2 or more block the result.
+    factor of 2 or more block the result. Short ones are remembered; many long ones would fill the memory.
     """
+    length = len(system or "") + len(code or "") + len(text or "")
+    return (_unit_of if length <= LONGEST_REMEMBERED else _unit_of.__wrapped__)(system, code, text, analyte)
+
+
+@lru_cache(maxsize=512)
+def _unit_of(system: str | None, code: str | None, text: str | None, analyte: str) -> tuple[str | None, str]:
     by_code = normal_spelling(code) if system in (UCUM, None, "") else None
     by_text = normal_spelling(text)
     if code and system == UCUM and by_code is None:
