@@ -142,6 +142,8 @@ def _serve(options: argparse.Namespace) -> int:
     build_recorder(settings)
     for warning in warnings(settings):
         print(f"WARNING: {warning}", file=sys.stderr, flush=True)
+    # Each thread would get a heap of its own from glibc, and each would keep what a large body left in it.
+    os.environ.setdefault("MALLOC_ARENA_MAX", "1")
     secure = settings.tls_certificate is not None
     print(f"Serving on http{'s' if secure else ''}://{options.host}:{port}/cds-services", flush=True)
     Server(
