@@ -7,6 +7,7 @@
 #   make test-fhir    validate what the service emits with HAPI (needs Java and Maven)
 #   make test-peers   run against real FHIR servers (HAPI needs Java and Maven, Medplum Node; skipped without)
 #   make fuzz         20,000 broken requests and schemathesis against the running service
+#   make test-load    feedback from eight processes, and fifty kills of the server
 #   make attack       take guards out one by one: the tests must notice each
 #   make sbom         list the packages that run it in dist/sbom.json (CycloneDX)
 #   make lock         write the locks anew from pyproject.toml (UPGRADE=--upgrade: newest versions)
@@ -19,7 +20,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := run
-.PHONY: run test check format test-fhir test-peers fuzz attack sbom lock clean
+.PHONY: run test check format test-fhir test-peers fuzz test-load attack sbom lock clean
 
 run: .venv/runtime-ready
 	exec $(BIN)/cds-service serve --port $(PORT)
@@ -46,6 +47,9 @@ test-peers: .venv/dev-ready
 
 fuzz: .venv/dev-ready
 	$(BIN)/pytest -q -rs -m fuzz
+
+test-load: .venv/dev-ready
+	$(BIN)/pytest -q -rs -m load
 
 attack: .venv/dev-ready
 	$(BIN)/python tests/trust/mutations.py

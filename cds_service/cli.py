@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+from sqlalchemy.exc import SQLAlchemyError
 
 from cds_service import feedback_cli
 from cds_service import settings as settings_module
@@ -139,8 +140,7 @@ def _serve(options: argparse.Namespace) -> int:
     _check_tls(settings)
     port = _free_port(options.host, options.port)
     build_trust(settings, build_engine(settings))  # what is wrong stops here, before any worker starts
-    build_recorder(settings)
-    for warning in warnings(settings):
+    for warning in [*warnings(settings), *_database_warnings(settings)]:
         print(f"WARNING: {warning}", file=sys.stderr, flush=True)
     # Each thread would get a heap of its own from glibc, and each would keep what a large body left in it.
     os.environ.setdefault("MALLOC_ARENA_MAX", "1")
@@ -162,6 +162,20 @@ def _serve(options: argparse.Namespace) -> int:
         ssl_key=settings.tls_key,
     ).serve()
     return 0
+
+
+def _database_warnings(settings: Settings) -> list[str]:
+    """Bring the database up to date, before the processes need it; the service starts without it too."""
+    recorder = build_recorder(settings)
+    if recorder is None:
+        return []
+    try:
+        recorder.store.ping()
+    except SQLAlchemyError as error:
+        return [f"The database cannot be reached ({type(error).__name__}): cards are served, feedback is refused."]
+    finally:
+        recorder.close()
+    return []
 
 
 def _check_tls(settings: Settings) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy
 from sqlalchemy import Engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, ProgrammingError
 
 PATIENCE = 2
 """Seconds to wait for a connection."""
@@ -17,6 +17,8 @@ TURN = 10
 """Seconds to wait in SQLite for another process that writes."""
 DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 MIGRATIONS = Path(__file__).parent / "migrations"
+HEAD = "0001"
+"""The newest migration."""
 LOCK = 2_501_916
 """The advisory lock of PostgreSQL that whoever migrates holds."""
 
@@ -74,6 +76,8 @@ class Database:
 
 def prepare(engine: Engine) -> None:
     """Bring the tables up to date; of several processes that do so at once, one does and the others wait."""
+    if _is_current(engine):
+        return
     from alembic import command  # noqa: PLC0415 - needed once in the life of a process
     from alembic.config import Config  # noqa: PLC0415
 
@@ -87,6 +91,17 @@ def prepare(engine: Engine) -> None:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         connection.commit()
+
+
+def _is_current(engine: Engine) -> bool:
+    """Whether there is nothing to migrate: a look is cheaper than Alembic."""
+    try:
+        with engine.connect() as connection:
+            return connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == HEAD
+    except (OperationalError, ProgrammingError) as error:
+        if error.connection_invalidated:
+            raise
+        return False
 
 
 def _engine(url: str, *, quick: bool) -> Engine:

@@ -1,0 +1,59 @@
+"""The database: its migrations make the tables that the code knows, and their newest is the one that is looked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+
+from cds_service.store.database import HEAD, MIGRATIONS, Database
+from cds_service.store.tables import METADATA
+
+
+def test_migrations_make_the_tables(tmp_path: Path) -> None:
+    """A new database has the very tables, columns and indexes that the code uses."""
+    with Database(f"sqlite:///{tmp_path}/new.sqlite3").ready().connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+
+
+def test_newest_migration_is_looked_for() -> None:
+    """A database is up to date only at the newest migration there is."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+
+    assert ScriptDirectory.from_config(config).get_current_head() == HEAD
+
+
+def test_database_that_is_current_is_left_alone(tmp_path: Path) -> None:
+    """A second process finds a current database and what is in it."""
+    url = f"sqlite:///{tmp_path}/kept.sqlite3"
+    with Database(url).ready().begin() as connection:
+        connection.execute(text("INSERT INTO secret VALUES ('a', 'b')"))
+    with Database(url).ready().connect() as connection:
+        assert connection.execute(text("SELECT value FROM secret")).scalar_one() == "b"
+
+
+def test_folder_that_is_not_there(tmp_path: Path) -> None:
+    """A database that cannot be made is an error of the database each time, and is made once it can be."""
+    folder = tmp_path / "later"
+    database = Database(f"sqlite:///{folder}/new.sqlite3")
+    for _ in range(2):
+        with pytest.raises(OperationalError):
+            database.ready()
+    folder.mkdir()
+
+    assert database.ready().dialect.name == "sqlite"
+
+
+@pytest.mark.parametrize("quick", [False, True])
+def test_sqlite_waits_for_the_disk(tmp_path: Path, *, quick: bool) -> None:
+    """Feedback is on the disk when it is committed (2); what may be lost with the power need not be (1)."""
+    with Database(f"sqlite:///{tmp_path}/disk.sqlite3", quick=quick).ready().connect() as connection:
+        assert connection.execute(text("PRAGMA synchronous")).scalar_one() == (1 if quick else 2)
+        assert connection.execute(text("PRAGMA journal_mode")).scalar_one() == "wal"
