@@ -7,6 +7,7 @@ start with the file, the client, the member and what was expected.
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -81,7 +82,8 @@ class Client(BaseModel):
     @classmethod
     def _origins(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
         for origin in value or ():
-            if origin != f"{origin_of(origin).scheme}://{origin.partition('://')[2].partition('/')[0]}":
+            scheme, host, _ = origin_of(origin)
+            if not re.fullmatch(rf"{scheme}://(?:{re.escape(host)}|\[{re.escape(host)}\])(?::\d+)?", origin):
                 message = f"{origin!r} is not an origin such as https://ehr.example"
                 raise ValueError(message)
         return value
@@ -185,5 +187,9 @@ def _read(entry: object, path: Path, place: int) -> Client:
         raise SettingsError(message) from error
 
 
-def _keys_in(file: Path) -> object:
-    return json.loads(file.read_text(encoding="utf-8"))
+def _keys_in(file: Path) -> dict[str, Any]:
+    keys = json.loads(file.read_text(encoding="utf-8"))
+    if not isinstance(keys, dict):
+        message = f"{file} holds no JWK Set"
+        raise ValueError(message)  # noqa: TRY004 - what is wrong is the file
+    return keys

@@ -9,6 +9,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
 import jwt
 import requests
@@ -154,7 +155,7 @@ def _key(jwk: dict[str, Any]) -> _Key:
         message = "its kty and crv are not supported: RSA, EC with P-256, P-384 or P-521, OKP with Ed25519"
         raise KeyProblem(message)
     meant = jwk.get("alg")
-    algorithms = frozenset(fitting if meant is None else {meant} & set(fitting))
+    algorithms = frozenset(name for name in fitting if meant is None or name == meant)
     if not algorithms:
         message = "its alg does not fit its kty"
         raise KeyProblem(message)
@@ -211,7 +212,7 @@ def _download(session: requests.Session, url: str) -> bytes:
     origin = origin_of(url)
     address = str(socket.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)[0][4][0])
     exchange = Exchange(address, Deadline(PATIENCE), PATIENCE)
-    request = requests.Request("GET", url, headers={"Accept": "application/json"})
+    request = requests.Request("GET", url, headers={"Accept": "application/json", "Host": urlsplit(url).netloc})
     content = bytearray()
     with transport.send(session, request, exchange, PATIENCE) as response:
         if response.status_code != requests.codes.ok:

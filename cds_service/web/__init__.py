@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from cds_service.web import audit, cors, errors, feedback, headers, health, insights, openapi, services, trust
@@ -30,7 +31,7 @@ def init_app(
     insights.init_app(app, settings, recorder)
     app.register_blueprint(openapi.blueprint)
     headers.init_app(app, settings)
-    cors.init_app(app, (*settings.cors_origins, *(who.verifier.clients.origins if who else ())))
+    cors.init_app(app, (*settings.cors_origins, *map(re.escape, who.verifier.clients.origins if who else ())))
     audit.init_app(app, recorder)
     errors.init_app(app)
     trust.init_app(app, who)
