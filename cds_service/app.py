@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from flask import Flask
@@ -175,8 +176,18 @@ def create_app(settings: Settings | None = None) -> Flask:
     engine = build_engine(chosen)
     if recorder is not None:
         engine = replace(engine, memory=recorder)
-    web.init_app(app, engine, chosen, build_trust(chosen, engine), recorder)
+    who = build_trust(chosen, engine)
+    web.init_app(app, engine, chosen, who, recorder)
+    app.extensions["cds_close"] = partial(_close, who, recorder)
     return app
+
+
+def _close(who: Trust | None, recorder: Recorder | None) -> None:
+    """What is to be done before a process ends: write what waits, let go of the database."""
+    if recorder is not None:
+        recorder.close()
+    if who is not None:
+        who.verifier.seen.close()
 
 
 def warnings(settings: Settings) -> list[str]:

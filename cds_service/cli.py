@@ -259,6 +259,9 @@ class _NothingSeen:
         del iss, jti, expires
         return True
 
+    def close(self) -> None:
+        """There is nothing to let go of."""
+
 
 def _test_token(options: argparse.Namespace) -> int:
     """Tell each check of a token until one fails; here, and nowhere else, what is wrong is said."""

@@ -11,7 +11,6 @@ from cds_service.app import create_app
 from cds_service.web.front import Front, FrontLimits
 
 if TYPE_CHECKING:
-    from cds_service.feedback.recorder import Recorder
     from cds_service.settings import Settings
 
 ALLOCATIONS_BEFORE_COLLECTION = 10_000
@@ -27,16 +26,11 @@ def application() -> Front:
     logs.set_up()
     settings = settings_module.load()
     app = create_app(settings)
-    recorder: Recorder | None = app.extensions["cds_recorder"]
-    front = Front(app, _limits(settings), _nothing if recorder is None else recorder.close)
+    front = Front(app, _limits(settings), app.extensions["cds_close"])
     gc.collect()
     gc.freeze()
     gc.set_threshold(ALLOCATIONS_BEFORE_COLLECTION, 20, 20)
     return front
-
-
-def _nothing() -> None:
-    """There is nothing to write."""
 
 
 def _limits(settings: Settings) -> FrontLimits:

@@ -61,6 +61,7 @@ class Recorder:
         self._wake = threading.Event()
         self._idle = threading.Event()
         self._idle.set()
+        self._counting = threading.Lock()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closing = False
@@ -120,8 +121,9 @@ class Recorder:
         self.store.close()
 
     def _add(self, note: _Note) -> None:
-        self._idle.clear()
-        self._waiting.append(note)
+        with self._counting:
+            self._idle.clear()
+            self._waiting.append(note)
         self._wake.set()
         self._start()
 
@@ -159,8 +161,9 @@ class Recorder:
         if not self._reachable:
             self._reachable = True
             LOG.info("the database is back")
-        if not self._waiting:
-            self._idle.set()
+        with self._counting:
+            if not self._waiting:
+                self._idle.set()
         return True
 
     def _lost(self, error: SQLAlchemyError) -> None:

@@ -204,8 +204,8 @@ def _feedback_row(client: str, service: str, item: Item, day: date, now: int) ->
         system=None if item.system is None else _word(item.system, SYSTEM),
         code=None if item.code is None else _word(item.code, CODE),
     )
-    same = [client, service, item.card, item.outcome, item.suggestion or "", item.system or "", item.code or ""]
-    digest = hashlib.sha256("\x00".join([*same, item.outcome_at]).encode(errors="surrogatepass")).hexdigest()
+    same = [client, service, item.card, item.outcome, item.suggestion or "", item.outcome_at]
+    digest = hashlib.sha256("\x00".join(same).encode(errors="surrogatepass")).hexdigest()
     return {
         "digest": digest,
         "received": now,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from cds_service.errors import SettingsError
-from cds_service.fhir.servers import origin_of, read_rules
+from cds_service.fhir.servers import PORTS, origin_of, read_rules
 from cds_service.trust import presets
 from cds_service.trust.keys import ALGORITHMS, KeySet, read_pinned
 from cds_service.trust.rates import read_rate
@@ -30,7 +30,7 @@ Text = Annotated[str, Field(min_length=1, max_length=2000)]
 
 
 class Client(BaseModel):
-    """One client. Times in seconds. `None` and empty mean: as the settings of the service say.
+    """One client. Times in seconds. `None` means: as the settings of the service say.
 
     `keys` are pinned; without them they are fetched from `jku`. Where both are given, `jku` is only what a token may
     name, and nothing is ever fetched.
@@ -82,9 +82,10 @@ class Client(BaseModel):
     @classmethod
     def _origins(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
         for origin in value or ():
-            scheme, host, _ = origin_of(origin)
-            if not re.fullmatch(rf"{scheme}://(?:{re.escape(host)}|\[{re.escape(host)}\])(?::\d+)?", origin):
-                message = f"{origin!r} is not an origin such as https://ehr.example"
+            scheme, host, port = origin_of(origin)
+            usual = origin.endswith(f":{PORTS[scheme]}") and port == PORTS[scheme]
+            if usual or not re.fullmatch(rf"{scheme}://(?:{re.escape(host)}|\[{re.escape(host)}\])(?::\d+)?", origin):
+                message = f"{origin!r} is not an origin as browsers send it, such as https://ehr.example"
                 raise ValueError(message)
         return value
 
@@ -148,7 +149,7 @@ def load(path: Path) -> Clients:
     """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, RecursionError, tomllib.TOMLDecodeError) as error:
         message = f"CDS_CLIENTS: {path}: {error}"
         raise SettingsError(message) from error
     entries = table.get("client")
@@ -182,8 +183,8 @@ def _read(entry: object, path: Path, place: int) -> Client:
         )
         message = f"{where}{named}: {problems}"
         raise SettingsError(message) from error
-    except (OSError, ValueError) as error:
-        message = f"{where}: jwks_file: {error}"
+    except (OSError, ValueError, RecursionError) as error:
+        message = f"{where}: its keys cannot be read from a file (jwks_file, or that of the preset): {error}"
         raise SettingsError(message) from error
 
 

@@ -35,25 +35,40 @@ class Replays:
         Raises:
             StoreUnavailable: it cannot be known.
         """
+        digest = _digest(iss, jti)
         try:
-            with self._database.ready().begin() as connection:
-                connection.execute(insert(SEEN_TOKEN).values(digest=_digest(iss, jti), expires=int(expires) + 1))
             self._sweep()
-        except IntegrityError:
-            return False
+            return self._insert(digest, expires) or (self._forget(digest) and self._insert(digest, expires))
         except SQLAlchemyError as error:
             message = "It cannot be checked now whether this token was used before: call again with a new one"
             raise StoreUnavailable(message) from error
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._database.close()
+
+    def _insert(self, digest: str, expires: float) -> bool:
+        try:
+            with self._database.ready().begin() as connection:
+                connection.execute(insert(SEEN_TOKEN).values(digest=digest, expires=int(expires) + 1))
+        except IntegrityError:
+            return False
         return True
 
+    def _forget(self, digest: str) -> bool:
+        """Forget one token, if it has expired."""
+        expired = SEEN_TOKEN.c.expires < int(time.time())
+        with self._database.ready().begin() as connection:
+            return connection.execute(delete(SEEN_TOKEN).where(SEEN_TOKEN.c.digest == digest, expired)).rowcount > 0
+
     def _sweep(self) -> None:
-        """Forget what has expired, now and then."""
+        """Forget all that has expired, now and then."""
         if time.monotonic() - self._swept < SWEEP or not self._sweeping.acquire(blocking=False):
             return
         try:
-            self._swept = time.monotonic()
             with self._database.ready().begin() as connection:
                 connection.execute(delete(SEEN_TOKEN).where(SEEN_TOKEN.c.expires < int(time.time())))
+            self._swept = time.monotonic()
         finally:
             self._sweeping.release()
 

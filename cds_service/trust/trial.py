@@ -47,7 +47,10 @@ def _private_key(folder: Path) -> ec.EllipticCurvePrivateKey:
     file = folder / KEY_FILE
     if not file.exists():
         _make(file)
-    key = serialization.load_pem_private_key(file.read_bytes(), password=None)
+    try:
+        key = serialization.load_pem_private_key(file.read_bytes(), password=None)
+    except (ValueError, TypeError):
+        key = None
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         message = f"{file} is not a key of the local trial: remove it, and a new one is made"
         raise ValueError(message)  # noqa: TRY004 - what is wrong is the file

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 USUAL_DAYS = 30
 MOST_DAYS = 366
+EARLIEST, LATEST = date(2000, 1, 1), date(2199, 12, 31)
+"""No call was ever made outside of these, and days near the ends of the calendar cannot be reckoned with."""
 POLICY = (
     "default-src 'none'; img-src 'self'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
@@ -169,8 +171,11 @@ def _day(name: str) -> date | None:
     text = request.args.get(name)
     if not text:
         return None
+    message = f"{name} must be a day such as 2026-03-02"
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError as error:
-        message = f"{name} must be a day such as 2026-03-02"
         raise MalformedRequest(message) from error
+    if not EARLIEST <= day <= LATEST:
+        raise MalformedRequest(message)
+    return day

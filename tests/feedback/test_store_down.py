@@ -1,0 +1,145 @@
+"""A database that is gone, and one that comes back: cards go on being served, feedback is refused for the time."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from cds_service.store.tables import CARD, FEEDBACK
+from tests.feedback.hospital import Hospital, Json, card, chart, hospital, overridden, rows, topics
+from tests.support import postgres as postgres_server
+from tests.support.patients import mg, vitd
+from tests.support.postgres import Postgres, PostgresAbsent
+from tests.web.calls import meaning, post_to, problem
+
+D = "vitamin-d-deficiency"
+DEFICIENT: Json = {"vitamin_d": [vitd("14")], "magnesium": [mg("0.90")]}
+UNKNOWN = "5b0e0a3c-6a5e-4d31-9d0b-1f0f6a7c2b11"
+NAME = "later"
+
+
+class Gone(NamedTuple):
+    """A database that is not there: its URL, and what brings it back."""
+
+    url: str
+    come_back: Callable[[], None]
+
+
+@pytest.fixture
+def stopped() -> Iterator[Postgres]:
+    """A PostgreSQL with a database, stopped."""
+    try:
+        with postgres_server.running() as found:
+            found.create(NAME)
+            found.stop()
+            yield found
+    except PostgresAbsent as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def gone(request: pytest.FixtureRequest, tmp_path: Path) -> Gone:
+    """A file in a directory that is not there, or a server that does not run."""
+    if request.param == "sqlite":
+        folder = tmp_path / "not-there"
+        return Gone(f"sqlite:///{folder / 'cds.sqlite3'}", folder.mkdir)
+    server: Postgres = request.getfixturevalue("stopped")
+    return Gone(server.url(NAME), server.start)
+
+
+@pytest.fixture
+def service(gone: Gone) -> Iterator[Hospital]:
+    """The service, which starts all the same."""
+    with hospital(gone.url) as found:
+        yield found
+
+
+def said(caplog: pytest.LogCaptureFixture, words: str) -> list[int]:
+    """The levels of the lines that say these words."""
+    return [record.levelno for record in caplog.records if words in record.getMessage()]
+
+
+def test_cards_without_a_database(service: Hospital) -> None:
+    """Cards are the same as where nothing is kept, call after call."""
+    from cds_service import create_app  # noqa: PLC0415 - compared with here alone
+    from cds_service.settings import Settings  # noqa: PLC0415
+    from tests.support.patients import AS_OF  # noqa: PLC0415
+
+    asked = chart(**DEFICIENT)
+    expected = meaning(post_to(create_app(Settings(feedback=False, as_of=AS_OF)).test_client(), asked))
+    assert expected
+
+    for _ in range(3):
+        assert meaning(post_to(service.client, asked)) == expected
+
+
+def test_feedback_without_a_database(service: Hospital) -> None:
+    """Feedback is 503 with an OperationOutcome (`no-store`) and when to try again; an empty list is taken."""
+    for _ in range(2):
+        response = service.tell(overridden(UNKNOWN, "treated"))
+
+        assert response.status_code == 503
+        assert int(response.headers["Retry-After"]) > 0
+        assert problem(response)
+        assert response.get_json()["issue"][0]["code"] == "no-store"
+    assert service.tell().status_code == 200
+
+
+def test_wrong_feedback_without_a_database(service: Hospital) -> None:
+    """What is wrong with a body is told whether the database is there or not."""
+    assert service.tell({"card": UNKNOWN}).status_code == 400
+
+
+def test_log_of_a_database_that_is_gone(service: Hospital, caplog: pytest.LogCaptureFixture) -> None:
+    """However many calls meet it, the log says once that the database is gone, without its URL."""
+    caplog.set_level(logging.INFO)
+    for _ in range(3):
+        assert post_to(service.client, chart(**DEFICIENT)).status_code == 200
+        service.tell(overridden(UNKNOWN))
+
+    assert said(caplog, "the database cannot be reached") == [logging.ERROR]
+    assert service.url not in caplog.text
+    assert said(caplog, "the database is back") == []
+
+
+def test_database_that_comes_back(service: Hospital, gone: Gone, caplog: pytest.LogCaptureFixture) -> None:
+    """When it is back, what waited is written, feedback is taken and counts, and the log says so once."""
+    caplog.set_level(logging.INFO)
+    shown = card(post_to(service.client, chart(**DEFICIENT)).get_json()["cards"], D)
+    assert service.tell(overridden(shown, "treated")).status_code == 503
+
+    gone.come_back()
+    assert service.flush()
+
+    assert service.tell(overridden(shown, "treated")).status_code == 200
+    assert shown["uuid"] in [row["uuid"] for row in rows(gone.url, CARD)]
+    assert [row["card"] for row in rows(gone.url, FEEDBACK)] == [shown["uuid"]]
+    assert D not in topics(service.open(chart(**DEFICIENT)))
+    assert said(caplog, "the database cannot be reached") == [logging.ERROR]
+    assert said(caplog, "the database is back") == [logging.INFO]
+
+
+def test_postgresql_that_goes(stopped: Postgres, caplog: pytest.LogCaptureFixture) -> None:
+    """A server that goes while calls are answered, and comes back, is told of once each; nothing was lost."""
+    caplog.set_level(logging.INFO)
+    stopped.start()
+    with hospital(stopped.url(NAME)) as service:
+        first = card(service.open(chart(**DEFICIENT)), D)
+        assert service.tell(overridden(first, "treated")).status_code == 200
+        assert D not in topics(service.open(chart(**DEFICIENT)))
+
+        stopped.stop()
+        assert D in topics(post_to(service.client, chart(**DEFICIENT)).get_json()["cards"])
+        assert service.tell(overridden(first, "declines")).status_code == 503
+
+        stopped.start()
+        assert service.flush()
+        assert D not in topics(service.open(chart(**DEFICIENT)))
+        assert len(rows(service.url, FEEDBACK)) == 1
+
+    assert said(caplog, "the database cannot be reached") == [logging.ERROR]
+    assert said(caplog, "the database is back") == [logging.INFO]
