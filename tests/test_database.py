@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -57,3 +58,19 @@ def test_sqlite_waits_for_the_disk(tmp_path: Path, *, quick: bool) -> None:
     with Database(f"sqlite:///{tmp_path}/disk.sqlite3", quick=quick).ready().connect() as connection:
         assert connection.execute(text("PRAGMA synchronous")).scalar_one() == (1 if quick else 2)
         assert connection.execute(text("PRAGMA journal_mode")).scalar_one() == "wal"
+
+
+def test_file_that_was_removed_is_made_anew(tmp_path: Path) -> None:
+    """What is written into a removed file would be lost: it is made anew, or there is no database."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    database = Database(f"sqlite:///{folder}/cds.sqlite3")
+    database.ready()
+    shutil.rmtree(folder)
+    with pytest.raises(OperationalError):
+        database.ready()
+    folder.mkdir()
+    with database.ready().begin() as connection:
+        connection.execute(text("INSERT INTO secret VALUES ('a', 'b')"))
+
+    assert (folder / "cds.sqlite3").exists()

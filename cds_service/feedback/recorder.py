@@ -99,8 +99,12 @@ class Recorder:
         Raises:
             StoreUnavailable: it is not kept.
         """
+        now = _now()
         try:
-            self.store.save(client, service, items, day, _now())
+            try:
+                self.store.save(client, service, items, day, now)
+            except SQLAlchemyError:
+                self.store.save(client, service, items, day, now)  # a connection may have grown old
         except SQLAlchemyError as error:
             self._lost(error)
             message = "The feedback cannot be kept now: send it again later"

@@ -7,6 +7,7 @@ import hmac
 import re
 import secrets
 from datetime import timedelta
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import and_, bindparam, delete, func, select
@@ -93,7 +94,7 @@ class FeedbackStore:
         """What was done with earlier cards of the *patient* by those who share the client."""
         since = chart.day - timedelta(days=MOST_QUIET_DAYS)
         parameters = {"client": chart.client, "patient": patient, "since": since}
-        with self._database.ready().connect() as connection:
+        with self._database.reader().connect() as connection:
             rows = connection.execute(_ANSWERS, parameters).all()
         return [
             Answered(topic, day, outcome == ACCEPTED, system, code, level, indicator, follow_up)
@@ -102,7 +103,8 @@ class FeedbackStore:
 
     def save(self, client: str, service: str, items: Iterable[Item], day: date, now: int) -> None:
         """Keep feedback, all of it or nothing; what is there already stays as it is (row 159)."""
-        rows = [_feedback_row(client, service, item, day, now) for item in items]
+        # In one order, so that two bodies with the same items never wait for one another.
+        rows = sorted((_feedback_row(client, service, item, day, now) for item in items), key=itemgetter("digest"))
         with self._database.ready().begin() as connection:
             _insert(connection, FEEDBACK, rows)
 
@@ -204,8 +206,8 @@ def _feedback_row(client: str, service: str, item: Item, day: date, now: int) ->
         system=None if item.system is None else _word(item.system, SYSTEM),
         code=None if item.code is None else _word(item.code, CODE),
     )
-    same = [client, service, item.card, item.outcome, item.suggestion or "", item.outcome_at]
-    digest = hashlib.sha256("\x00".join(same).encode(errors="surrogatepass")).hexdigest()
+    same = [client, service, item.card, item.outcome, item.suggestion or "", item.system or "", item.code or ""]
+    digest = hashlib.sha256("\x00".join([*same, item.outcome_at]).encode(errors="surrogatepass")).hexdigest()
     return {
         "digest": digest,
         "received": now,

@@ -17,7 +17,7 @@ from cds_service.hooks.feedback import ACCEPTED
 from cds_service.store.tables import CALL, CARD, FEEDBACK, QUIET
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy import Column, Connection
     from sqlalchemy.sql.elements import ColumnElement
@@ -209,6 +209,19 @@ def shown(count: int) -> int | str:
     return f"<{SMALL}" if 0 < count < SMALL else count
 
 
+def together(counts: Sequence[int]) -> list[int | str | None]:
+    """Counts that add up to one that is told: where just one is too small to be told, another is left out as well.
+
+    Otherwise it could be worked out from the rest.
+    """
+    told: list[int | str | None] = [shown(count) for count in counts]
+    small = [count for count in counts if 0 < count < SMALL]
+    others = [count for count in counts if count >= SMALL]
+    if len(small) == 1 and others:
+        told[counts.index(min(others))] = None
+    return told
+
+
 def share(part: int, whole: int) -> float | None:
     """The share of *part* in *whole*, in per cent; `None` where either, or what is left, is too small to be told."""
     if whole < SMALL or 0 < part < SMALL or 0 < whole - part < SMALL:
@@ -218,28 +231,33 @@ def share(part: int, whole: int) -> float | None:
 
 def topic_rows(summary: Summary) -> list[dict[str, Any]]:
     """A row for each topic."""
-    return [
-        {
-            "topic": topic,
-            "fired": shown(line.fired),
-            "accepted": shown(line.accepted),
-            "overridden": shown(line.overridden.total()),
-            "quieted": shown(line.quieted),
-            "ignored (unknown)": shown(line.ignored),
-            "accepted %": share(line.accepted, line.fired),
-            "median seconds to a response": line.median_seconds,
-        }
-        for topic, line in summary.topics.items()
-    ]
+    return [_topic_row(topic, line) for topic, line in summary.topics.items()]
+
+
+def _topic_row(topic: str, line: TopicLine) -> dict[str, Any]:
+    accepted, overridden, ignored = together([line.accepted, line.overridden.total(), line.ignored])
+    return {
+        "topic": topic,
+        "fired": shown(line.fired),
+        "accepted": accepted,
+        "overridden": overridden,
+        "quieted": shown(line.quieted),
+        "ignored (unknown)": ignored,
+        "accepted %": None if accepted is None else share(line.accepted, line.fired),
+        "median seconds to a response": line.median_seconds,
+    }
 
 
 def reason_rows(summary: Summary) -> list[dict[str, Any]]:
     """A row for each topic and reason."""
-    return [
-        {"topic": topic, "reason": reason, "times": shown(times)}
-        for topic, line in summary.topics.items()
-        for reason, times in line.overridden.most_common()
-    ]
+    rows = []
+    for topic, line in summary.topics.items():
+        reasons = line.overridden.most_common()
+        told = together([times for _, times in reasons])
+        rows += [
+            {"topic": topic, "reason": reason, "times": times} for (reason, _), times in zip(reasons, told, strict=True)
+        ]
+    return rows
 
 
 def client_rows(summary: Summary) -> list[dict[str, Any]]:
@@ -265,8 +283,11 @@ def client_rows(summary: Summary) -> list[dict[str, Any]]:
 
 def day_rows(summary: Summary) -> list[dict[str, Any]]:
     """A row for each day."""
+    calls = together([calls for calls, _ in summary.days.values()])
+    cards = together([cards for _, cards in summary.days.values()])
     return [
-        {"day": str(day), "calls": shown(calls), "cards": shown(cards)} for day, (calls, cards) in summary.days.items()
+        {"day": str(day), "calls": called, "cards": carded}
+        for day, called, carded in zip(summary.days, calls, cards, strict=True)
     ]
 
 
@@ -285,6 +306,6 @@ def _of_keys(line: ClientLine, part: int) -> float | None:
     return round(100 * part / keys, 1) if line.answered >= SMALL and keys else None
 
 
-def numbers(values: Iterable[int | str]) -> list[int]:
+def numbers(values: Iterable[int | str | None]) -> list[int]:
     """Counts as a plot draws them: one that is not told is drawn as nothing."""
     return [value if isinstance(value, int) else 0 for value in values]

@@ -53,6 +53,8 @@ class Database:
             ValueError: the driver for PostgreSQL is not installed.
         """
         self.engine = _engine(url, quick=quick)
+        self._reader = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._file = _file_of(url)
         self._preparing = threading.Lock()
         self._prepared = False
 
@@ -62,12 +64,24 @@ class Database:
         Raises:
             sqlalchemy.exc.SQLAlchemyError: the database cannot be reached.
         """
+        if self._prepared and self._file is not None and not self._file.exists():
+            self.engine.dispose()  # what is written into a file that was removed is lost
+            self._prepared = False
         if not self._prepared:
             with self._preparing:
                 if not self._prepared:
                     prepare(self.engine)
                     self._prepared = True
         return self.engine
+
+    def reader(self) -> Engine:
+        """The same for one query at a time, without a transaction around it.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: the database cannot be reached.
+        """
+        self.ready()
+        return self._reader
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -112,13 +126,19 @@ def _engine(url: str, *, quick: bool) -> Engine:
     try:
         return sqlalchemy.create_engine(
             chosen,
-            pool_pre_ping=True,
             pool_timeout=PATIENCE,
             connect_args={"connect_timeout": PATIENCE, "options": f"-c statement_timeout={PATIENCE * 1000}"},
         )
     except (ImportError, NoSuchModuleError) as error:
         message = "PostgreSQL needs the extra: pip install 'vitamin-d-magnesium-cds[postgresql]'"
         raise ValueError(message) from error
+
+
+def _file_of(url: str) -> Path | None:
+    """The file of a SQLite database that is in one."""
+    chosen = make_url(url)
+    in_file = chosen.get_backend_name() == "sqlite" and chosen.database not in (None, "", ":memory:")
+    return Path(str(chosen.database)) if in_file else None
 
 
 def _sqlite(url: sqlalchemy.URL, synchronous: str) -> Engine:

@@ -19,6 +19,8 @@ LOOK: dict[str, Any] = {
     "foreground": "#30363d",
     "foreground_strong": "#1b1f24",
     "foreground_subtle": "#6e7781",
+    "guide_stroke_color": "#d8dee4",
+    "major_guide_stroke_color": "#d8dee4",
     "colors": ("#0b6e99", "#c2571a", "#4d7c0f", "#7c3f98", "#a8324a", "#5b6470"),
     "font_family": "system-ui, sans-serif",
 }
@@ -31,6 +33,8 @@ COMMON: dict[str, Any] = {
     "disable_xml_declaration": True,
     "no_data_text": "Nothing yet",
     "show_x_guides": False,
+    "truncate_label": -1,
+    "truncate_legend": -1,
 }
 
 
@@ -45,8 +49,9 @@ def calls_and_cards(summary: Summary) -> bytes:
     """Calls and cards of each day."""
     rows = day_rows(summary)
     chart = _chart("Line", show_minor_x_labels=False, x_label_rotation=0, dots_size=2)
-    chart.x_labels = [row["day"] for row in rows]
-    chart.x_labels_major = [row["day"] for row in rows[:: max(1, len(rows) // 6)]]
+    days = [row["day"][5:] for row in rows]
+    chart.x_labels = days
+    chart.x_labels_major = days[:: max(1, len(days) // 6)]
     chart.add("calls", numbers(row["calls"] for row in rows))
     chart.add("cards", numbers(row["cards"] for row in rows))
     return _drawn(chart)
