@@ -34,7 +34,15 @@ USUAL_DAYS = 30
 MOST_DAYS = 366
 EARLIEST, LATEST = date(2000, 1, 1), date(2199, 12, 31)
 """No call was ever made outside of these, and days near the ends of the calendar cannot be reckoned with."""
-POLICY = "default-src 'none'; img-src 'self' data:; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+DIRECTIVES = (
+    "default-src 'none'",
+    "img-src 'self' data:",
+    "style-src 'self'",
+    "form-action 'self'",
+    "frame-ancestors 'none'",
+    "base-uri 'none'",
+)
+POLICY = "; ".join(DIRECTIVES)
 PLOT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 """A plot carries its own styles; it is shown as an image, where no script runs."""
 

@@ -21,8 +21,8 @@ from tests.web.calls import TODAY
 
 pytestmark = pytest.mark.load
 
-PROCESSES, ITEMS = 8, 10_000
-KILLS, CLIENTS = 50, 4
+PROCESSES, ITEMS = 8, int(os.environ.get("LOAD_ITEMS", "10000"))
+KILLS, CLIENTS = int(os.environ.get("LOAD_KILLS", "50")), 4
 LONGEST_LIFE = 0.5
 """Seconds after which a service is killed at the latest."""
 

@@ -1,6 +1,7 @@
 """Takes one guard after the other out of a copy of the service, and runs the attack suite against the copy.
 
 Run as `.venv/bin/python tests/trust/mutations.py`: a line for each guard, and status 1 where the suite did not notice.
+`EVERY=3` takes every third.
 """
 
 from __future__ import annotations
@@ -143,19 +144,19 @@ def _told(status: int | None) -> str:
 
 def main() -> int:
     """Run every mutation, and tell of each as soon as it is known; 0 where all were caught."""
-    caught = 0
+    caught, chosen = 0, MUTATIONS[:: int(os.environ.get("EVERY", "1"))]
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
         source = Path(folder) / "cds_service"
         _copied(ROOT / "cds_service", source)
         if _run(source, None) != 0:
             sys.stdout.write("The suite does not pass against an unchanged copy: nothing can be said.\n")
             return 1
-        for mutation, status in zip(MUTATIONS, pool.map(partial(_run, source), MUTATIONS), strict=True):
+        for mutation, status in zip(chosen, pool.map(partial(_run, source), chosen), strict=True):
             sys.stdout.write(f"{_told(status):14} {mutation.file:18} {mutation.name}\n")
             sys.stdout.flush()
             caught += status == FOUND
-    sys.stdout.write(f"{caught} of {len(MUTATIONS)} caught\n")
-    return int(caught != len(MUTATIONS))
+    sys.stdout.write(f"{caught} of {len(chosen)} caught\n")
+    return int(caught != len(chosen))
 
 
 if __name__ == "__main__":
