@@ -306,6 +306,6 @@ def _of_keys(line: ClientLine, part: int) -> float | None:
     return round(100 * part / keys, 1) if line.answered >= SMALL and keys else None
 
 
-def numbers(values: Iterable[int | str | None]) -> list[int]:
-    """Counts as a plot draws them: one that is not told is drawn as nothing."""
-    return [value if isinstance(value, int) else 0 for value in values]
+def numbers(values: Iterable[int | str | None]) -> list[int | None]:
+    """Counts as a plot draws them: one that is not told is a gap."""
+    return [value if isinstance(value, int) else None for value in values]

@@ -71,7 +71,7 @@ def reasons(summary: Summary) -> bytes:
     """How often each reason was given."""
     times: dict[str, int] = {}
     for row, count in zip(reason_rows(summary), numbers(row["times"] for row in reason_rows(summary)), strict=True):
-        times[row["reason"]] = times.get(row["reason"], 0) + count
+        times[row["reason"]] = times.get(row["reason"], 0) + (count or 0)
     ordered = sorted(times.items(), key=lambda pair: pair[1])
     chart = _chart("HorizontalBar", height=120 + 34 * max(1, len(ordered)), show_legend=False)
     chart.x_labels = [name for name, _ in ordered]
