@@ -6,6 +6,8 @@
 #   make format       mend what can be mended by a tool
 #   make test-fhir    validate what the service emits with HAPI (needs Java and Maven)
 #   make test-peers   run against real FHIR servers (HAPI needs Java and Maven, Medplum Node; skipped without)
+#   make test-postgres  the tests of feedback once more, on PostgreSQL (skipped without)
+#   make test-served    against a running service: slow clients, kills, the sandbox's requests, what is written
 #   make fuzz         20,000 broken requests and schemathesis against the running service
 #   make test-load    feedback from eight processes, and fifty kills of the server
 #   make attack       take guards out one by one: the tests must notice each
@@ -20,7 +22,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := run
-.PHONY: run test check format test-fhir test-peers fuzz test-load attack sbom lock clean
+.PHONY: run test check format test-fhir test-peers test-postgres test-served fuzz test-load attack sbom lock clean
 
 run: .venv/runtime-ready
 	exec $(BIN)/cds-service serve --port $(PORT)
@@ -44,6 +46,12 @@ test-fhir: .venv/dev-ready
 
 test-peers: .venv/dev-ready
 	$(BIN)/pytest -q -rs -m peers
+
+test-postgres: .venv/dev-ready
+	$(BIN)/pytest -q -rs -n auto -m postgres
+
+test-served: .venv/dev-ready
+	$(BIN)/pytest -q -rs -n auto -m served
 
 fuzz: .venv/dev-ready
 	$(BIN)/pytest -q -rs -m fuzz

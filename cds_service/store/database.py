@@ -32,7 +32,7 @@ def check_url(url: str) -> str:
     try:
         name = make_url(url).drivername
     except ArgumentError as error:
-        message = "expected a URL such as sqlite:///cds.sqlite3 or postgresql://user@host/name"
+        message = "expected a URL such as sqlite:///file.sqlite3 or postgresql://user@host/name"
         raise ValueError(message) from error
     if name not in DRIVERS and name not in DRIVERS.values():
         message = f"{name} is not supported: sqlite or postgresql"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,11 +41,23 @@ COMMON: dict[str, Any] = {
 }
 
 
-def _chart(kind: str, **options: Any) -> Any:
-    import pygal  # noqa: PLC0415 - a service that is only called should start without it
-    from pygal.style import Style  # noqa: PLC0415
+@cache
+def _library() -> Any:
+    """pygal, imported when it is first needed: a service that is only called starts without it.
 
-    return getattr(pygal, kind)(**{**COMMON, "style": Style(**LOOK), **options})
+    It puts a finder of its own before every later import of the process, for plug-ins; that is taken away again.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ImportWarning)  # the finder is written for an older Python
+        import pygal  # noqa: PLC0415
+        import pygal.style  # noqa: PLC0415
+    sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != "pygal"]
+    return pygal
+
+
+def _chart(kind: str, **options: Any) -> Any:
+    pygal = _library()
+    return getattr(pygal, kind)(**{**COMMON, "style": pygal.style.Style(**LOOK), **options})
 
 
 def calls_and_cards(summary: Summary) -> bytes:

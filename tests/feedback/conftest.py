@@ -13,7 +13,7 @@ from tests.feedback.hospital import Hospital, hospital
 from tests.support import postgres as postgres_server
 from tests.support.postgres import Postgres, PostgresAbsent
 
-BACKENDS = ("sqlite", "postgresql")
+BACKENDS = ("sqlite", pytest.param("postgresql", marks=pytest.mark.postgres))
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,8 @@ from tests.support.serving import Served, serving
 from tests.support.wire import PATIENCE
 from tests.web.calls import TODAY, URL, golden, without
 
+pytestmark = pytest.mark.served
+
 IN_TIME: dict[str, Any] = {"fhir_deadline": 60, "fhir_read_timeout": 60, "request_deadline": 600}
 """Settings: nothing ends a call but the FHIR server's answer."""
 CLIENTS = 3

@@ -24,6 +24,8 @@ from tests.support.tokens import joined, private_key, written
 from tests.support.wire import PATIENCE
 from tests.web.calls import DISCOVERY, LOCAL, TODAY, URL, Json, golden
 
+pytestmark = pytest.mark.served
+
 VITAMIN_D, MAGNESIUM = "vitamin-d-deficiency", "magnesium-low"
 """The topics of the golden request."""
 RULES = tomllib.loads((Path(guidance.__file__).parent / "guidance" / "feedback.toml").read_text(encoding="utf-8"))

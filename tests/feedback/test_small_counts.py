@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cds_service.feedback.summary import together
+from cds_service.web.plots import _library
 
 
 @pytest.mark.parametrize(
@@ -35,3 +38,10 @@ def test_never_to_be_worked_out(counts: list[int]) -> None:
     unknown = [count for count, shown in zip(counts, told, strict=True) if shown != count]
 
     assert len(unknown) != 1 or sum(counts) < 5
+
+
+def test_plots_leave_imports_alone() -> None:
+    """The library of the plots adds a finder for its plug-ins to every later import; it does not stay."""
+    _library()
+
+    assert [finder for finder in sys.meta_path if type(finder).__module__.startswith("pygal")] == []

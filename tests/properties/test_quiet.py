@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from cds_service.clinical import guidance
@@ -22,6 +22,8 @@ TOPICS = sorted(FEEDBACK.topic)
 QUIETABLE = frozenset(topic for topic, entry in FEEDBACK.topic.items() if not entry.never)
 REASONS = [(reason.system, reason.code) for reason in FEEDBACK.reason.values()]
 MOST_DAYS = 90
+fewer = settings(max_examples=150)
+"""Each is two evaluations of a whole patient, and the answers are tried in many combinations."""
 HIGHEST = 9
 """A level above all there are."""
 
@@ -78,6 +80,7 @@ def everything_said(level: int, indicator: str, day: date = AS_OF) -> tuple[Answ
     )
 
 
+@fewer
 @given(patients, setups, histories)
 def test_critical_cards_are_never_quiet(asked: Json, setup: Setup, known: tuple[Answered, ...]) -> None:
     """Whatever was said, and even if everything was, every critical card is shown."""
@@ -87,6 +90,7 @@ def test_critical_cards_are_never_quiet(asked: Json, setup: Setup, known: tuple[
         assert critical <= {card.id for card in ask(asked, setup, said).cards}
 
 
+@fewer
 @given(patients, setups, histories)
 def test_no_card_is_lost(asked: Json, setup: Setup, known: tuple[Answered, ...]) -> None:
     """The cards that are shown and those that are quiet are together the cards without answers, each once."""
@@ -102,6 +106,7 @@ def test_no_card_is_lost(asked: Json, setup: Setup, known: tuple[Answered, ...])
         ]
 
 
+@fewer
 @given(patients, setups, histories)
 def test_quiet_is_bounded(asked: Json, setup: Setup, known: tuple[Answered, ...]) -> None:
     """Quiet has begun, has not ended, and ends at most 90 days after the answer it comes from."""
@@ -112,6 +117,7 @@ def test_quiet_is_bounded(asked: Json, setup: Setup, known: tuple[Answered, ...]
         assert one.why
 
 
+@fewer
 @given(patients, setups, st.data())
 def test_worse_is_never_quiet(asked: Json, setup: Setup, data: st.DataObject) -> None:
     """An answer to a card of a lower level, or a milder indicator, than the card has now keeps it quiet never."""
@@ -130,6 +136,7 @@ def test_worse_is_never_quiet(asked: Json, setup: Setup, data: st.DataObject) ->
         assert card.id in {shown.id for shown in ask(asked, setup, known).cards}
 
 
+@fewer
 @given(patients, setups)
 def test_the_same_again_is_quiet(asked: Json, setup: Setup) -> None:
     """A card that is not critical, nor of a topic that never is, is quiet where it was answered just as it is now."""

@@ -26,6 +26,8 @@ from tests.support.wire import PATIENCE as PATIENT
 from tests.support.wire import Answer, Wire, ask, chunked, request
 from tests.web.calls import DISCOVERY, LOCAL, TODAY, URL, Json, golden, without
 
+pytestmark = pytest.mark.served
+
 JSON = "Content-Type: application/json"
 SMALL = 4096
 GOLDEN = json.dumps(golden()).encode()

@@ -26,6 +26,8 @@ from tests.support.serving import Served, serving
 from tests.support.wire import Wire, request
 from tests.web.calls import DISCOVERY, KEYS, LOCAL, TODAY, URL, Json, golden, without
 
+pytestmark = pytest.mark.served
+
 WORD = "Geheimrat"
 """In every mark, whatever else is in it."""
 SENTENCE = f"Erika {WORD} born 17.07.1971"
