@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
+from cds_service import create_app
+from cds_service.settings import Settings
 from cds_service.store.tables import CARD, FEEDBACK
 from tests.feedback.hospital import (
     FEEDBACK_URL,
@@ -32,7 +34,7 @@ from tests.feedback.hospital import (
 )
 from tests.support.patients import mg, vitd
 from tests.support.tokens import BASE, Issuer, write_registry
-from tests.web.calls import problem
+from tests.web.calls import DISCOVERY, TODAY, problem
 
 UNKNOWN = "5b0e0a3c-6a5e-4d31-9d0b-1f0f6a7c2b11"
 SUGGESTION = "0d5f3a86-0f8e-4e2f-b8a3-3a4f4f0f5c22"
@@ -508,3 +510,21 @@ def test_log_line_of_feedback(service: Hospital, caplog: pytest.LogCaptureFixtur
     assert re.search("feedback", str(vars(record)))
     assert UNKNOWN not in str(vars(record))
     assert "patient-refuses" not in str(vars(record))
+
+
+@pytest.mark.parametrize("repeat", [1, 2])
+def test_used_tokens_are_remembered(database_url: str, tmp_path: Path, repeat: int) -> None:
+    """Row 177: a token is taken once, on whichever database, also by another process; and with feedback beside it."""
+    issuer = Issuer("hospital", "https://hospital.example")
+    registry = write_registry(tmp_path / "clients.toml", issuer.entry)
+    settings = Settings(auth="jwt", clients=registry, public_url=BASE, database_url=database_url, as_of=TODAY)
+    apps = [create_app(settings) for _ in range(2)]
+    headers = {"Authorization": f"Bearer {issuer.token()}"}
+    try:
+        first = apps[0].test_client().get(DISCOVERY, headers=headers)
+        again = apps[repeat - 1].test_client().get(DISCOVERY, headers=headers)
+    finally:
+        for app in apps:
+            app.extensions["cds_close"]()
+
+    assert (first.status_code, again.status_code) == (200, 401)
