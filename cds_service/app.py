@@ -137,7 +137,7 @@ def build_store(settings: Settings) -> FeedbackStore:
         SettingsError: the database cannot be used.
     """
     key = None if settings.hash_key is None else settings.hash_key.get_secret_value()
-    return FeedbackStore(_database(settings), key)
+    return FeedbackStore(_database(settings), _database(settings, quick=True), key)
 
 
 def _database(settings: Settings, *, quick: bool = False) -> Database:

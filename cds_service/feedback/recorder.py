@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("cds_service.feedback")
 MOST_WAITING = 10_000
 """Notes that wait to be written; beyond them the oldest are lost."""
-GATHERING = 0.05
-"""Seconds in which notes are gathered for one transaction."""
+GATHERING = 0.2
+"""Seconds in which notes are gathered for one transaction: a transaction costs more than what is in it."""
 PAUSE = 2.0
 """Seconds between two attempts to reach a database that is gone."""
 SWEEP = 3600.0
@@ -59,6 +59,7 @@ class Recorder:
         self._retention = retention_days
         self._waiting: deque[_Note] = deque(maxlen=MOST_WAITING)
         self._wake = threading.Event()
+        self._hurry = threading.Event()
         self._idle = threading.Event()
         self._idle.set()
         self._counting = threading.Lock()
@@ -114,11 +115,13 @@ class Recorder:
 
     def flush(self, seconds: float = 10) -> bool:
         """Wait until all is written that was noted so far; whether it was."""
+        self._hurry.set()
         return self._idle.wait(seconds)
 
     def close(self) -> None:
         """Write what waits, and stop."""
         self._closing = True
+        self._hurry.set()
         self._wake.set()
         if self._thread is not None:
             self._thread.join(PAUSE * 2)
@@ -142,8 +145,8 @@ class Recorder:
         while not (self._closing and not self._waiting):
             self._wake.wait(PAUSE)
             self._wake.clear()
-            if not self._closing:
-                time.sleep(GATHERING)
+            self._hurry.wait(GATHERING)
+            self._hurry.clear()
             if not self._write() and self._closing:
                 return
             self._sweep()

@@ -71,9 +71,13 @@ _ANSWERS = (
 class FeedbackStore:
     """Calls, cards and feedback in the database."""
 
-    def __init__(self, database: Database, key: str | None) -> None:
-        """`key` is that of the patients' digests; without one it is made, and kept in the database."""
+    def __init__(self, database: Database, quick: Database, key: str | None) -> None:
+        """Feedback is written through *database*; what may be lost with the power through *quick*, the same one.
+
+        `key` is that of the patients' digests; without one it is made, and kept in the database.
+        """
         self._database = database
+        self._quick = quick
         self._key = None if key is None else key.encode()
 
     def patient(self, chart: Chart) -> str:
@@ -110,7 +114,7 @@ class FeedbackStore:
 
     def write(self, rows: Rows) -> None:
         """Write *rows*, all of them or none."""
-        with self._database.ready().begin() as connection:
+        with self._quick.ready().begin() as connection:
             _insert(connection, CALL, rows.calls)
             _insert(connection, CARD, rows.cards)
             _insert(connection, SUGGESTION, rows.suggestions)
@@ -183,6 +187,7 @@ class FeedbackStore:
     def close(self) -> None:
         """Let go of the connections."""
         self._database.close()
+        self._quick.close()
 
 
 def _insert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:

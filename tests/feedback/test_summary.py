@@ -449,7 +449,8 @@ from cds_service.feedback.store import FeedbackStore
 from cds_service.hooks.memory import Chart
 from cds_service.store.database import Database
 sys.stdin.readline()
-store = FeedbackStore(Database(sys.argv[1]), None)
+database = Database(sys.argv[1])
+store = FeedbackStore(database, database, None)
 print(store.patient(Chart("c", "https://a.example/fhir", "1", "s", "h", datetime.date(2026, 3, 2))))
 store.close()
 """
