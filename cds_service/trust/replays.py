@@ -14,6 +14,8 @@ from cds_service.errors import StoreUnavailable
 from cds_service.store.tables import SEEN_TOKEN
 
 if TYPE_CHECKING:
+    from sqlalchemy.sql.elements import ColumnElement
+
     from cds_service.store.database import Database
 
 SWEEP = 60.0
@@ -57,9 +59,8 @@ class Replays:
 
     def _forget(self, digest: str) -> bool:
         """Forget one token, if it has expired."""
-        expired = SEEN_TOKEN.c.expires < int(time.time())
         with self._database.ready().begin() as connection:
-            return connection.execute(delete(SEEN_TOKEN).where(SEEN_TOKEN.c.digest == digest, expired)).rowcount > 0
+            return connection.execute(delete(SEEN_TOKEN).where(SEEN_TOKEN.c.digest == digest, _expired())).rowcount > 0
 
     def _sweep(self) -> None:
         """Forget all that has expired, now and then."""
@@ -67,10 +68,14 @@ class Replays:
             return
         try:
             with self._database.ready().begin() as connection:
-                connection.execute(delete(SEEN_TOKEN).where(SEEN_TOKEN.c.expires < int(time.time())))
+                connection.execute(delete(SEEN_TOKEN).where(_expired()))
             self._swept = time.monotonic()
         finally:
             self._sweeping.release()
+
+
+def _expired() -> ColumnElement[bool]:
+    return SEEN_TOKEN.c.expires < int(time.time())
 
 
 def _digest(iss: str, jti: str) -> str:
