@@ -275,8 +275,9 @@ def _feedback(service: Service, *, guarded: bool) -> Json:
 def _insights() -> Json:
     """The owner's numbers; there only where feedback is kept."""
     operation = _operation("What the service does, and what clinicians do with it", INSIGHTS, (401, 404, 408, 413, 503))
+    day: Json = {"type": "string", "anyOf": [{"format": "date"}, {"maxLength": 0}]}
     days = [
-        {"name": name, "in": "query", "schema": {"type": "string", "format": "date"}, "description": f"The {which} day"}
+        {"name": name, "in": "query", "schema": day, "description": f"The {which} day"}
         for name, which in (("from", "first"), ("to", "last"))
     ]
     client = {"name": "client", "in": "query", "schema": {"type": "string"}, "description": "One client; else all"}
