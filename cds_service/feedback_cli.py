@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from cds_service import settings as settings_module
 from cds_service.app import build_store
 from cds_service.errors import SettingsError
+from cds_service.feedback.summary import cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -100,12 +101,7 @@ def _write_csv(rows: Iterable[Row]) -> None:
         if writer is None:
             writer = csv.DictWriter(sys.stdout, list(row))
             writer.writeheader()
-        writer.writerow({name: _cell(value) for name, value in row.items()})
-
-
-def _cell(value: object) -> object:
-    """A text that a spreadsheet could take for a formula is marked as text."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@" else value
+        writer.writerow({name: cell(value) for name, value in row.items()})
 
 
 def _write_jsonl(rows: Iterable[Row]) -> None:

@@ -86,12 +86,13 @@ class ClientLine:
 
 @dataclass(frozen=True)
 class Summary:
-    """All of it, and the calls and cards of each day."""
+    """All of it, and the calls and cards of each day; `everybody` are the clients that called in the period at all."""
 
     period: Period
     topics: Mapping[str, TopicLine]
     clients: Mapping[str, ClientLine]
     days: Mapping[date, tuple[int, int]]
+    everybody: tuple[str, ...]
 
 
 def summarise(connection: Connection, period: Period, feedback: Feedback) -> Summary:
@@ -101,6 +102,7 @@ def summarise(connection: Connection, period: Period, feedback: Feedback) -> Sum
         _topics(connection, period, feedback),
         {client: _client(connection, period._replace(client=client)) for client in _clients(connection, period)},
         _days(connection, period),
+        tuple(_clients(connection, period._replace(client=None))),
     )
 
 
@@ -309,3 +311,8 @@ def _of_keys(line: ClientLine, part: int) -> float | None:
 def numbers(values: Iterable[int | str | None]) -> list[int | None]:
     """Counts as a plot draws them: one that is not told is a gap."""
     return [value if isinstance(value, int) else None for value in values]
+
+
+def cell(value: object) -> object:
+    """A value for a spreadsheet: a text that it could take for a formula is marked as text."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@" else value

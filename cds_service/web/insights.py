@@ -86,7 +86,7 @@ def _page() -> Response:
         "insights.html",
         summary=summary,
         tables=summaries.tables(summary),
-        clients=_all_clients(),
+        clients=summary.everybody,
         plots={name: url_for("insights._plot", name=name, **arguments) for name in plots.PLOTS},
         json=url_for("insights._json", **arguments),
         csv=url_for("insights._csv", **arguments),
@@ -109,18 +109,15 @@ def _csv() -> Response:
         writer.writerow([f"# {name}"])
         if rows:
             writer.writerow(rows[0])
-            writer.writerows([["" if value is None else _cell(value) for value in row.values()] for row in rows])
+            writer.writerows(
+                [["" if value is None else summaries.cell(value) for value in row.values()] for row in rows]
+            )
         writer.writerow([])
     return Response(
         written.getvalue(),
         mimetype="text/csv",
         headers={"Content-Disposition": 'attachment; filename="insights.csv"'},
     )
-
-
-def _cell(value: object) -> object:
-    """A text that a spreadsheet could take for a formula is marked as text."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@" else value
 
 
 def _plot(name: str) -> Response:
@@ -158,10 +155,6 @@ def _summary() -> Summary:
     except SQLAlchemyError as error:
         message = "The database cannot be reached: there is nothing to show"
         raise StoreUnavailable(message) from error
-
-
-def _all_clients() -> list[str]:
-    return sorted({*_summary().clients, *filter(None, [request.args.get("client")])})
 
 
 def _period() -> Period:
