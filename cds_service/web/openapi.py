@@ -9,6 +9,8 @@ import msgspec
 from flask import Blueprint, Response, current_app, g
 
 from cds_service.hooks.messages import EXPLAIN
+from cds_service.web.media import JSON
+from cds_service.web.plots import PLOTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -212,7 +214,11 @@ def document(registry: Registry, *, guarded: bool) -> Json:
             f"/cds-services/{service.id}/feedback": {"post": _feedback(service, guarded=guarded)}
             for service in registry.services
         },
-        "/insights.json": {"get": _insights()},
+        "/insights": {"get": _insights("text/html", TEXT)},
+        "/insights.json": {"get": _insights(JSON, INSIGHTS)},
+        "/insights.csv": {"get": _insights("text/csv", TEXT)},
+        "/insights/{name}.svg": {"get": _plot()},
+        "/insights/style.css": {"get": _insights("text/css", TEXT, asks=False)},
         "/healthz": {"get": _operation("Whether the process serves", HEALTH, ())},
         "/openapi.json": {"get": _operation("This document", {"type": "object"}, (408, 413, 503))},
     }
@@ -272,9 +278,14 @@ def _feedback(service: Service, *, guarded: bool) -> Json:
     return operation
 
 
-def _insights() -> Json:
-    """The owner's numbers; there only where feedback is kept."""
-    operation = _operation("What the service does, and what clinicians do with it", INSIGHTS, (401, 404, 408, 413, 503))
+def _insights(media_type: str, schema: Json, *, asks: bool = True) -> Json:
+    """The owner's numbers, there only where feedback is kept; *asks*: for a period."""
+    summary = "What the service does, and what clinicians do with it"
+    operation = _operation(summary, schema, (401, 404, 408, 413, 503))
+    operation["responses"]["200"]["content"] = {media_type: {"schema": schema}}
+    operation["security"] = [{}, {"ownerToken": []}]
+    if not asks:
+        return operation
     day: Json = {"type": "string", "anyOf": [{"format": "date"}, {"maxLength": 0}]}
     days = [
         {"name": name, "in": "query", "schema": day, "description": f"The {which} day"}
@@ -282,7 +293,13 @@ def _insights() -> Json:
     ]
     client = {"name": "client", "in": "query", "schema": {"type": "string"}, "description": "One client; else all"}
     operation["parameters"] = [*days, client]
-    operation["security"] = [{}, {"ownerToken": []}]
+    return operation
+
+
+def _plot() -> Json:
+    operation = _insights("image/svg+xml", TEXT)
+    name = {"name": "name", "in": "path", "required": True, "schema": {"enum": list(PLOTS)}}
+    operation["parameters"] = [name, *operation["parameters"]]
     return operation
 
 

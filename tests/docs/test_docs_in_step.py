@@ -737,3 +737,18 @@ def test_reasons_and_quiet_days_are_documented():
         assert offered == ", ".join(f"{n} {entry.days[n]}" if n in entry.days else n for n in entry.reasons)
         assert accepted == str(entry.accepted_days)
         assert re.findall(r"`(.+?)`", also) == list(entry.also)
+
+
+def test_every_address_is_in_the_description():
+    """The OpenAPI document has every address and method that is served, and no other."""
+    app = create_app(Settings())
+    ids = [service.id for service in app.extensions["cds_engine"].registry.services]
+    served = {
+        (re.sub(r"<(?:\w+:)?\w+>", name, rule.rule), method.lower())
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+        for name in (ids if "service_id" in rule.rule else ["{name}"])
+    }
+    paths = app.test_client().get("/openapi.json").get_json()["paths"]
+
+    assert {(path, method) for path, methods in paths.items() for method in methods} == served
