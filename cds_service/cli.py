@@ -142,8 +142,6 @@ def _serve(options: argparse.Namespace) -> int:
     build_trust(settings, build_engine(settings))  # what is wrong stops here, before any worker starts
     for warning in [*warnings(settings), *_database_warnings(settings)]:
         print(f"WARNING: {warning}", file=sys.stderr, flush=True)
-    # Each thread would get a heap of its own from glibc, and each would keep what a large body left in it.
-    os.environ.setdefault("MALLOC_ARENA_MAX", "1")
     secure = settings.tls_certificate is not None
     print(f"Serving on http{'s' if secure else ''}://{options.host}:{port}/cds-services", flush=True)
     Server(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ from cds_service.web.front import Front, FrontLimits
 if TYPE_CHECKING:
     from cds_service.settings import Settings
 
+M_ARENA_MAX = -8
+"""The parameter of glibc's `mallopt` for the number of heaps."""
 ALLOCATIONS_BEFORE_COLLECTION = 10_000
 """A request makes thousands of short-lived objects and no cycles: looking for cycles after every 700 finds nothing."""
 
@@ -23,6 +26,7 @@ def application() -> Front:
     Raises:
         StartupError: a setting, a guidance file or the registry of clients is wrong.
     """
+    _use_one_heap()
     logs.set_up()
     settings = settings_module.load()
     app = create_app(settings)
@@ -31,6 +35,14 @@ def application() -> Front:
     gc.freeze()
     gc.set_threshold(ALLOCATIONS_BEFORE_COLLECTION, 20, 20)
     return front
+
+
+def _use_one_heap() -> None:
+    """Glibc would give each thread a heap of its own, and each would keep what a large body left in it."""
+    try:
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
+    except (AttributeError, OSError, TypeError):
+        return  # another C library, with heaps of its own ways
 
 
 def _limits(settings: Settings) -> FrontLimits:
