@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.elements import ColumnElement
 
     from cds_service.clinical.guidance_types import Feedback
+
 SMALL = 5
 DAY_MS = 86_400_000
 ERROR, FAULT = 400, 500

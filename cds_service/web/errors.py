@@ -64,6 +64,11 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(Exception, _bug)
 
 
+def body_too_large() -> BodyTooLarge:
+    """The refusal of a body that is larger than it may be, whoever finds it out."""
+    return BodyTooLarge("The body is larger than this service accepts (CDS_MAX_BODY)")
+
+
 def _answer(status: int, code: str, *messages: str) -> Response:
     body = msgspec.json.encode(operation_outcome(code, *messages))
     return Response(body, status=status, mimetype="application/json")
@@ -78,7 +83,7 @@ def _request_error(error: RequestError) -> Response:
 
 def _http_error(error: HTTPException) -> Response:
     if isinstance(error, RequestEntityTooLarge):
-        return _request_error(BodyTooLarge("The body is larger than this service accepts (CDS_MAX_BODY)"))
+        return _request_error(body_too_large())
     status = error.code or 500
     if status == NOT_ALLOWED:
         allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))

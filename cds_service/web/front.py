@@ -14,9 +14,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from cds_service.errors import BodyTooLarge, BodyTooSlow, MalformedRequest, Overloaded, RequestError
+from cds_service.errors import BodyTooSlow, MalformedRequest, Overloaded, RequestError
 from cds_service.web.audit import RECEIVED
-from cds_service.web.errors import REFUSED
+from cds_service.web.errors import REFUSED, body_too_large
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -115,7 +115,7 @@ class Front:
         if not declared and "HTTP_TRANSFER_ENCODING" not in environment:
             return b""
         if declared.isdecimal() and int(declared) > self._limits.max_body:
-            raise _too_large()
+            raise body_too_large()
         try:
             async with asyncio.timeout(self._limits.body_timeout):
                 body = await self._pieces(exchange)
@@ -130,16 +130,12 @@ class Front:
         async for piece in exchange:
             body += piece
             if len(body) > self._limits.max_body:
-                raise _too_large()
+                raise body_too_large()
         return bytes(body)
 
     def _refuse(self, environment: WSGIEnvironment, refusal: RequestError) -> Answer:
         status, headers, body = _call(self._application, {**environment, REFUSED: refusal}, b"")
         return Answer(status, [*headers, ("Connection", "close")], body)
-
-
-def _too_large() -> BodyTooLarge:
-    return BodyTooLarge("The body is larger than this service accepts (CDS_MAX_BODY)")
 
 
 def _call(application: WSGIApplication, environment: WSGIEnvironment, body: bytes) -> Answer:
