@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cds_service.clinical.evaluate import Evaluation, evaluate
+from cds_service.clinical.facts import PatientFacts
 from cds_service.errors import InvalidFhir
 from cds_service.fhir import reader, strict
 from cds_service.hooks.memory import FORGETFUL, Chart, said, shown_cards
@@ -28,15 +29,17 @@ if TYPE_CHECKING:
     from cds_service.hooks.registry import Registry
 
 NOTHING_EVALUATED = Evaluation((), ())
+NOTHING_KNOWN = PatientFacts()
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A response and how it came about: the evaluation and what was known of each prefetch key."""
+    """A response and how it came about: the facts, their evaluation, and what was known of each prefetch key."""
 
     response: Json
     evaluation: Evaluation = NOTHING_EVALUATED
     keys: tuple[Key, ...] = ()
+    facts: PatientFacts = NOTHING_KNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,7 @@ class Engine:
         self.memory.note(chart, shown_cards(evaluation, response), tuple(card.topic for card in evaluation.quiet))
         if request.explain:
             response["extension"] = {EXPLAIN: explanation(request, gathered, evaluation)}
-        return Answer(response, evaluation, tuple(keys.values()))
+        return Answer(response, evaluation, tuple(keys.values()), facts)
 
 
 def _check_strictly(keys: Iterable[Key]) -> None:

@@ -1,0 +1,153 @@
+"""One trial: a made-up patient, changed, before the service by a chosen guidance on a chosen day."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from cds_service.errors import MalformedRequest, RequestError
+from cds_service.fhir.bundle import UNREADABLE
+from cds_service.hooks.record import Call
+from cds_service.hooks.service import Answer
+from cds_service.playground import changes
+from cds_service.playground.bundles import to_request
+from cds_service.playground.visit import Visit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import date
+
+    from cds_service.clinical.guidance_types import Guidance
+    from cds_service.hooks.memory import Memory
+    from cds_service.hooks.service import Engine
+    from cds_service.playground.changes import Changes, Dial
+    from cds_service.playground.resources import Json
+    from cds_service.playground.situations import Situation, Situations
+
+CLIENT = "playground"
+"""The client by whose name what is tried here is kept."""
+SERVICE = "vitamin-d-magnesium"
+AS_IT_IS = changes.Changes()
+_DECODER = msgspec.json.Decoder(float_hook=Decimal)
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What is to be tried. The patient is a `situation`, or `text`: a request or a Bundle, as pasted.
+
+    What is `None` is as the situation has it. `settled`: the user has come to rest on it, so that it is remembered.
+    """
+
+    situation: str | None = None
+    text: str | None = None
+    profile: str | None = None
+    overlay: str | None = None
+    as_of: date | None = None
+    visit: str = ""
+    settled: bool = False
+    changes: Changes = AS_IT_IS
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What came of it: the request as it was sent, and the answer or the error.
+
+    `dials` are where the sliders stand before any change, and `same` whether the patient is as the situation has it.
+    """
+
+    situation: Situation | None
+    profile: str
+    overlay: str
+    as_of: date
+    request: bytes
+    answer: Answer
+    guidance: Guidance
+    dials: Mapping[str, Dial]
+    error: RequestError | None = None
+    same: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Playground:
+    """Everything a trial needs. `guided` gives the engine of a profile and an overlay.
+
+    `calls_servers`: a pasted request may name a FHIR server, as for the service itself. `memory` is `None` where
+    nothing is remembered.
+    """
+
+    situations: Situations
+    profiles: tuple[str, ...]
+    overlays: tuple[str, ...]
+    guided: Callable[[str, str], Engine]
+    usual: tuple[str, str]
+    today: Callable[[], date]
+    memory: Memory | None
+    calls_servers: bool
+
+    def open(self, trial: Trial) -> Tried:
+        """Try it.
+
+        Raises:
+            MalformedRequest: there is no such situation, profile or change.
+        """
+        situation = self._situation(trial)
+        profile = trial.profile or (situation.profile if situation else None) or self.usual[0]
+        overlay = trial.overlay or (situation.overlay if situation else None) or self.usual[1]
+        if profile not in self.profiles or overlay not in self.overlays:
+            raise MalformedRequest("There is no such profile or overlay")
+        as_of = trial.as_of or (situation.as_of if situation else self.today())
+        engine = replace(self.guided(profile, overlay), today=lambda: as_of)
+        if self.memory is not None and trial.visit:
+            engine = replace(engine, memory=Visit(self.memory, trial.visit, settled=trial.settled))
+        base, body = self._bodies(trial, situation, engine, as_of)
+        answer, error = _answer(engine, body)
+        return Tried(
+            situation=situation,
+            profile=profile,
+            overlay=overlay,
+            as_of=as_of,
+            request=body,
+            answer=answer,
+            guidance=engine.guidance,
+            dials={name: changes.dial(base, analyte, engine.terms) for name, analyte in changes.ANALYTES.items()},
+            error=error,
+            same=situation is not None
+            and trial.changes == AS_IT_IS
+            and (profile, overlay, as_of) == (situation.profile, situation.overlay, situation.as_of),
+        )
+
+    def _situation(self, trial: Trial) -> Situation | None:
+        if trial.text is not None:
+            return None
+        found = self.situations.first if trial.situation is None else self.situations.find(trial.situation)
+        if found is None:
+            raise MalformedRequest("There is no such situation")
+        return found
+
+    def _bodies(self, trial: Trial, situation: Situation | None, engine: Engine, today: date) -> tuple[Json, bytes]:
+        """The request before any change, and the one to send; what cannot be read is sent as it is."""
+        text = situation.body if situation is not None else (trial.text or "").encode()
+        try:
+            base: Any = _DECODER.decode(text)
+        except UNREADABLE:
+            return {}, text
+        if not isinstance(base, dict):
+            return {}, text
+        if base.get("resourceType") == "Bundle":
+            base = to_request(base, engine.terms)
+        elif "resourceType" in base:
+            raise MalformedRequest("This is one resource: give a Bundle with a Patient, or a CDS Hooks request")
+        if not self.calls_servers:
+            base = {name: value for name, value in base.items() if name not in ("fhirServer", "fhirAuthorization")}
+        return base, _ENCODER.encode(trial.changes.apply(base, engine.terms, today))
+
+
+def _answer(engine: Engine, body: bytes) -> tuple[Answer, RequestError | None]:
+    try:
+        return engine.answer(SERVICE, body, Call(client=CLIENT)), None
+    except RequestError as error:
+        return Answer({}), error
