@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from flask import Flask
@@ -24,6 +24,9 @@ from cds_service.hooks.cards import CardWriter
 from cds_service.hooks.completion import CompletionLimits, FhirCompleter
 from cds_service.hooks.prefetch import SizeLimits
 from cds_service.hooks.service import Engine
+from cds_service.playground import situations
+from cds_service.playground.trial import Playground
+from cds_service.shipped import folder
 from cds_service.store.database import Database
 from cds_service.trust import clients as clients_module
 from cds_service.trust.clients import Clients
@@ -152,8 +155,7 @@ def _engine_for(client: Client, engine: Engine, settings: Settings) -> Engine:
     """The engine by which *client* is answered: what it has of its own, and the rest as for everybody."""
     own = engine
     if client.profile is not None:
-        loaded = guidance.load(client.profile, settings.ckd_overlay)
-        own = replace(own, guidance=loaded, writer=CardWriter(loaded, Orders(loaded)))
+        own = _guided(own, client.profile, settings.ckd_overlay)
     if client.max_cards is not None:
         own = replace(own, max_cards=client.max_cards)
     if client.fhir_servers is not None:
@@ -162,6 +164,38 @@ def _engine_for(client: Client, engine: Engine, settings: Settings) -> Engine:
         )
         own = replace(own, completer=_completer(settings, rules))
     return own
+
+
+def _guided(engine: Engine, profile: str, overlay: str) -> Engine:
+    """*engine* with other guidance."""
+    loaded = guidance.load(profile, overlay)
+    return replace(engine, guidance=loaded, writer=CardWriter(loaded, Orders(loaded)))
+
+
+def build_playground(settings: Settings, engine: Engine, recorder: Recorder | None) -> Playground | None:
+    """Everything that the page at `/` needs; `None` where there is to be none.
+
+    Raises:
+        SettingsError: the situations are not there.
+    """
+    if not settings.has_playground:
+        return None
+    usual = (settings.profile, settings.ckd_overlay)
+
+    @cache
+    def guided(profile: str, overlay: str) -> Engine:
+        return engine if (profile, overlay) == usual else _guided(engine, profile, overlay)
+
+    return Playground(
+        situations=situations.load(folder("fhir_fixtures")),
+        profiles=guidance.profiles_known(),
+        overlays=guidance.overlays_known(),
+        guided=guided,
+        usual=usual,
+        today=settings.today,
+        memory=recorder,
+        calls_servers=settings.auth == "off",
+    )
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -177,7 +211,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     if recorder is not None:
         engine = replace(engine, memory=recorder)
     who = build_trust(chosen, engine)
-    web.init_app(app, engine, chosen, who, recorder)
+    web.init_app(app, engine, chosen, who, recorder, build_playground(chosen, engine, recorder))
     app.extensions["cds_close"] = partial(_close, who, recorder)
     return app
 

@@ -109,6 +109,9 @@ class Settings(BaseSettings):
     insights_token: SecretStr | None = Field(
         default=None, description="What the owner's page asks for; needed for it with CDS_AUTH=jwt."
     )
+    playground: bool | None = Field(
+        default=None, description="The page at / on which made-up patients are tried; unset: only with CDS_AUTH=off."
+    )
     rate: str = Field(
         default=DEFAULT, description="Calls of one client to one process, where the registry says nothing else."
     )
@@ -223,6 +226,11 @@ class Settings(BaseSettings):
         file = os.environ.get(CONFIG_VARIABLE)
         toml = (TomlConfigSettingsSource(settings_cls, Path(file)),) if file else ()
         return (init_settings, env_settings, *toml)
+
+    @property
+    def has_playground(self) -> bool:
+        """Whether the playground is there."""
+        return self.auth == "off" if self.playground is None else self.playground
 
     def server_rules(self) -> ServerRules:
         """Which FHIR servers may be called."""

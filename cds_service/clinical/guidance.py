@@ -77,6 +77,11 @@ def profiles_known(folder: Path = FOLDER) -> tuple[str, ...]:
     return tuple(_tables(folder, "profiles.toml", "profile", Profile, others=("overlay",)))
 
 
+def overlays_known(folder: Path = FOLDER) -> tuple[str, ...]:
+    """The names of the overlays there are."""
+    return tuple(_tables(folder, "profiles.toml", "overlay", Overlay, others=("profile",)))
+
+
 def _read(folder: Path, file: str) -> dict[str, object]:
     try:
         with (folder / file).open("rb") as stream:

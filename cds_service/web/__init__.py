@@ -5,7 +5,21 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from cds_service.web import audit, cors, errors, feedback, headers, health, insights, openapi, services, trust
+from cds_service.web import (
+    audit,
+    cors,
+    errors,
+    feedback,
+    headers,
+    health,
+    insights,
+    openapi,
+    pages,
+    playground,
+    services,
+    site,
+    trust,
+)
 from cds_service.web.slashes import TolerantOfSlashes
 
 if TYPE_CHECKING:
@@ -13,14 +27,23 @@ if TYPE_CHECKING:
 
     from cds_service.feedback.recorder import Recorder
     from cds_service.hooks.service import Engine
+    from cds_service.playground.trial import Playground
     from cds_service.settings import Settings
     from cds_service.web.trust import Trust
 
 
 def init_app(
-    app: Flask, engine: Engine, settings: Settings, who: Trust | None = None, recorder: Recorder | None = None
+    app: Flask,
+    engine: Engine,
+    settings: Settings,
+    who: Trust | None = None,
+    recorder: Recorder | None = None,
+    trials: Playground | None = None,
 ) -> None:
-    """Put every blueprint and guard on *app*; *who* may call, or anybody; *recorder* keeps feedback, or nobody."""
+    """Put every blueprint and guard on *app*.
+
+    *who* may call, or anybody; *recorder* keeps feedback, or nobody; *trials* are for the playground, if there is one.
+    """
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body
     app.extensions["cds_engine"] = engine
     app.extensions["cds_recorder"] = recorder
@@ -28,7 +51,10 @@ def init_app(
     app.register_blueprint(services.blueprint)
     app.register_blueprint(feedback.blueprint)
     app.register_blueprint(health.blueprint)
-    insights.init_app(app, settings, recorder)
+    seen = insights.init_app(app, settings, recorder)
+    pages.init_app(app)
+    playground.init_app(app, trials)
+    site.init_app(app, playground=trials is not None, insights=seen)
     app.register_blueprint(openapi.blueprint)
     headers.init_app(app, settings)
     cors.init_app(app, (*settings.cors_origins, *map(re.escape, who.verifier.clients.origins if who else ())))

@@ -47,8 +47,8 @@ PLOT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'n
 """A plot carries its own styles; it is shown as an image, where no script runs."""
 
 
-def init_app(app: Flask, settings: Settings, recorder: Recorder | None) -> None:
-    """Put the page on *app*, where there is something to show and somebody may see it."""
+def init_app(app: Flask, settings: Settings, recorder: Recorder | None) -> bool:
+    """Put the page on *app*, where there is something to show and somebody may see it; whether that is so."""
     token = None if settings.insights_token is None else settings.insights_token.get_secret_value()
     there = recorder is not None and (settings.auth == "off" or token is not None)
     page = Blueprint("insights", __name__)
@@ -64,6 +64,7 @@ def init_app(app: Flask, settings: Settings, recorder: Recorder | None) -> None:
         return Response(status=401, mimetype="text/plain", headers={"WWW-Authenticate": 'Basic realm="insights"'})
 
     app.register_blueprint(page)
+    return there
 
 
 def _knows(token: str) -> bool:

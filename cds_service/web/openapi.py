@@ -186,6 +186,26 @@ FEEDBACK: Json = {
         }
     },
 }
+NUMBER: Json = {"type": "string", "description": "A number as text; for a result also `none`."}
+TRIAL: Json = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "situation": {"type": "string", "description": "The name of a folder of `fhir_fixtures`."},
+        "text": {"type": "string", "description": "Instead: a CDS Hooks request, or a FHIR Bundle of one Patient."},
+        **{name: {"type": "string"} for name in ("profile", "overlay", "therapy", "magnesiumTherapy")},
+        **dict.fromkeys(("vitaminD", "magnesium", "age", "egfr"), NUMBER),
+        "asOf": {"type": "string", "format": "date"},
+        "visit": {"type": "string", "maxLength": 64},
+        "settled": {"type": "boolean", "description": "Remember the cards, so that feedback on them counts."},
+    },
+}
+PARTS = ("chart", "answer", "said", "asOf", "profile", "overlay")
+TRIED: Json = {
+    "type": "object",
+    "required": list(PARTS),
+    "properties": {name: {"type": "string"} for name in PARTS},
+}
 INSIGHTS: Json = {
     "type": "object",
     "required": ["period", "topics", "reasons", "clients", "days"],
@@ -214,6 +234,12 @@ def document(registry: Registry, *, guarded: bool) -> Json:
             f"/cds-services/{service.id}/feedback": {"post": _feedback(service, guarded=guarded)}
             for service in registry.services
         },
+        "/": {"get": _page("The playground", "text/html", 404)},
+        "/playground/answer": {"post": _trial()},
+        "/playground/feedback": {"post": _trial_feedback()},
+        "/docs": {"get": _page("The documentation", "text/html")},
+        "/docs/{name}": {"get": _named(_page("A page of the documentation", "text/html", 404), "name")},
+        "/static/{name}": {"get": _named(_page("A style sheet or script", "text/css", 404), "name")},
         "/insights": {"get": _insights("text/html", TEXT)},
         "/insights.json": {"get": _insights(JSON, INSIGHTS)},
         "/insights.csv": {"get": _insights("text/csv", TEXT)},
@@ -276,6 +302,30 @@ def _feedback(service: Service, *, guarded: bool) -> Json:
     operation["description"] = "Answered once it is on the disk: all of it, or nothing. A repeat changes nothing."
     operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": FEEDBACK}}}
     return operation
+
+
+def _page(summary: str, media_type: str, *statuses: int) -> Json:
+    operation = _operation(summary, TEXT, (*statuses, 408, 413, 503))
+    operation["responses"]["200"]["content"] = {media_type: {"schema": TEXT}}
+    return operation
+
+
+def _named(operation: Json, name: str) -> Json:
+    return {**operation, "parameters": [{"name": name, "in": "path", "required": True, "schema": TEXT}]}
+
+
+def _trial() -> Json:
+    operation = _operation("A made-up patient before the service", TRIED, (404, 408, 412, 413, 415, 422, 503))
+    operation["description"] = "For the playground alone: parts of its page, for a situation or a pasted text."
+    operation["requestBody"] = {"required": True, "content": {JSON: {"schema": TRIAL}}}
+    return operation
+
+
+def _trial_feedback() -> Json:
+    operation = _operation("What was done with a card of the playground", {"type": "object"}, (404, 408, 413, 415, 503))
+    operation["requestBody"] = {"required": True, "content": {JSON: {"schema": FEEDBACK}}}
+    day = {"name": "asOf", "in": "query", "required": True, "schema": {"type": "string", "format": "date"}}
+    return {**operation, "parameters": [{**day, "description": "The day the card was shown for"}]}
 
 
 def _insights(media_type: str, schema: Json, *, asks: bool = True) -> Json:

@@ -1,0 +1,68 @@
+"""Markdown into HTML: one library renders it, another takes out whatever must not be there."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import nh3
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from markdown_it.token import Token
+
+TAGS = {
+    "a", "blockquote", "br", "code", "del", "em", "h1", "h2", "h3", "h4", "hr", "img", "li", "ol", "p", "pre", "s",
+    "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
+}  # fmt: skip
+ATTRIBUTES = {"a": {"href"}, "img": {"src", "alt"}, **{f"h{level}": {"id"} for level in range(1, 5)}}
+NOT_IN_ANCHOR = re.compile(r"[^\w\- ]")
+REMEMBERED = 512
+
+_PARSER = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+"""GitHub-flavoured markdown without HTML, as cards and pages are written."""
+
+
+@lru_cache(maxsize=REMEMBERED)
+def render(text: str) -> Markup:
+    """A card's detail as HTML."""
+    return _clean(_PARSER.render(text))
+
+
+def render_page(text: str, resolve: Callable[[str], str]) -> Markup:
+    """A page as HTML: its headings have anchors, and *resolve* says where a link leads; empty: it is no link."""
+    tokens = _PARSER.parse(text)
+    for heading, inline in pairwise(tokens):
+        if heading.type == "heading_open":
+            heading.attrSet("id", anchor(inline.content))
+    for token in tokens:
+        _resolve(token.children or [], resolve)
+    return _clean(_PARSER.renderer.render(tokens, _PARSER.options, {}))
+
+
+def anchor(heading: str) -> str:
+    """The anchor of a heading, as GitHub makes it."""
+    return NOT_IN_ANCHOR.sub("", heading.strip().lower()).replace(" ", "-")
+
+
+def _resolve(tokens: list[Token], resolve: Callable[[str], str]) -> None:
+    for token in tokens:
+        name = {"link_open": "href", "image": "src"}.get(token.type)
+        if name is not None:
+            token.attrSet(name, resolve(str(token.attrGet(name))))
+
+
+def _clean(html: str) -> Markup:
+    cleaned = nh3.clean(
+        html,
+        tags=TAGS,
+        attributes=ATTRIBUTES,
+        url_schemes={"http", "https"},
+        link_rel="noopener noreferrer",
+    )
+    return Markup(cleaned)  # noqa: S704 - it has just been cleaned
