@@ -21,6 +21,12 @@ TAGS = {
     "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
 }  # fmt: skip
 ATTRIBUTES = {"a": {"href"}, "img": {"src", "alt"}, **{f"h{level}": {"id"} for level in range(1, 5)}}
+SCROLLING = {
+    "<table>": '<div class="scroll" tabindex="0" role="group" aria-label="Table"><table>',
+    "</table>": "</table></div>",
+    "<pre>": '<pre tabindex="0">',
+}
+"""What may be wider than the screen can be scrolled with the keyboard too."""
 NOT_IN_ANCHOR = re.compile(r"[^\w\- ]")
 REMEMBERED = 512
 
@@ -42,7 +48,10 @@ def render_page(text: str, resolve: Callable[[str], str]) -> Markup:
             heading.attrSet("id", anchor(inline.content))
     for token in tokens:
         _resolve(token.children or [], resolve)
-    return _clean(_PARSER.renderer.render(tokens, _PARSER.options, {}))
+    html = _clean(_PARSER.renderer.render(tokens, _PARSER.options, {}))
+    for given, made in SCROLLING.items():
+        html = html.replace(Markup(given), Markup(made))  # noqa: S704 - both are ours
+    return html
 
 
 def anchor(heading: str) -> str:
