@@ -8,6 +8,9 @@
 #   make test-peers   run against real FHIR servers (HAPI needs Java and Maven, Medplum Node; skipped without)
 #   make test-postgres  the tests of feedback once more, on PostgreSQL (skipped without)
 #   make test-served    against a running service: slow clients, kills, the sandbox's requests, what is written
+#   make test-browser   the sandbox in Chromium, with HAPI (skipped without; needs `make sandbox` first)
+#   make sandbox      fetch the public CDS Hooks sandbox and build it in .cache/sandbox (needs git, Node and npm)
+#   make run-sandbox  the same, and serve it on port 8090
 #   make fuzz         20,000 broken requests and schemathesis against the running service
 #   make test-load    feedback from eight processes, and fifty kills of the server
 #   make attack       take guards out one by one: the tests must notice each
@@ -22,7 +25,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := run
-.PHONY: run test check format test-fhir test-peers test-postgres test-served fuzz test-load attack sbom lock clean
+.PHONY: run test check format test-fhir test-peers test-postgres test-served test-browser sandbox run-sandbox fuzz test-load attack sbom lock clean
 
 run: .venv/runtime-ready
 	exec $(BIN)/cds-service serve --port $(PORT)
@@ -52,6 +55,26 @@ test-postgres: .venv/dev-ready
 
 test-served: .venv/dev-ready
 	$(BIN)/pytest -q -rs -n auto -m served
+
+test-browser: .venv/dev-ready
+	$(BIN)/pytest -q -rs -m browser
+
+# None of its code is part of this repository. Its own lock file says what npm installs.
+SANDBOX_REPOSITORY ?= https://github.com/cds-hooks/sandbox
+SANDBOX_COMMIT     := 3b7e25546771c6e7fc5e360aa7db6eb64af0b8b6
+SANDBOX            := .cache/sandbox
+
+sandbox: $(SANDBOX)/built-$(SANDBOX_COMMIT)
+
+$(SANDBOX)/built-$(SANDBOX_COMMIT):
+	rm -rf $(SANDBOX)
+	git clone --quiet $(SANDBOX_REPOSITORY) $(SANDBOX)
+	git -C $(SANDBOX) checkout --quiet $(SANDBOX_COMMIT)
+	cd $(SANDBOX) && npm ci --no-audit --no-fund --loglevel=error && npm run build
+	@touch $@
+
+run-sandbox: sandbox
+	$(PYTHON) -m http.server --bind 127.0.0.1 --directory $(SANDBOX)/build 8090
 
 fuzz: .venv/dev-ready
 	$(BIN)/pytest -q -rs -m fuzz

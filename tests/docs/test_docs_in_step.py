@@ -31,7 +31,7 @@ from cds_service.settings import CONFIG_VARIABLE, Settings, load
 from cds_service.trust.clients import Client
 from cds_service.trust.tokens import CHECKS
 from cds_service.web.errors import STATUS
-from tests.support.fixtures import ROOT
+from tests.support.fixtures import FOLDER, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 DOCS = ROOT / "docs"
 README = ROOT / "README.md"
 QUICKSTART = DOCS / "tutorial" / "quickstart.md"
+SANDBOX = DOCS / "tutorial" / "sandbox.md"
 SETTINGS = DOCS / "reference" / "settings.md"
 SERVICES = DOCS / "reference" / "services.md"
 CARDS = DOCS / "reference" / "cards.md"
@@ -54,7 +55,7 @@ SECURITY = DOCS / "security.md"
 EHR = DOCS / "how-to" / "connect-an-ehr.md"
 
 PAGES = [README, *sorted(DOCS.rglob("*.md"))]
-TRIED = [README, QUICKSTART, SERVICES, HAPI, EHR]
+TRIED = [README, QUICKSTART, SANDBOX, SERVICES, HAPI, EHR]
 """Pages whose commands are run and whose answers are compared."""
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -453,6 +454,31 @@ def test_readme_warns_first():
     assert text.split("\n\n")[1].startswith("> **Not clinically validated.**")
     for needed in ("`python3-venv", "python3-venv", "Apache-2.0", "https://sandbox.cds-hooks.org", "DSTU2"):
         assert needed.strip("`") in text
+
+
+def test_steps_in_the_sandbox_are_followed():
+    """Each of the ten steps has a test that follows it in the browser, and the cards it shows are those expected."""
+    rows = re.findall(r"^\| (\d+) \| .* \| (.*) \|$", sections(SANDBOX, 2)["Ten steps"], re.MULTILINE)
+    followed = set(re.findall(r"^def test_step_(\d+)_", read(ROOT / "tests/browser/test_sandbox.py"), re.MULTILINE))
+    expected = json.loads(read(FOLDER / "vector-v02-deficient-nmol-low-magnesium" / "expected.json"))["cards"]
+
+    assert [step for step, _ in rows] == [str(number) for number in range(1, 11)]
+    assert followed == {step for step, _ in rows}
+    for card in expected:
+        assert f"*{card['summary'].replace('35.0', '35')}*" in rows[2][1]
+
+
+def test_pictures_of_the_sandbox_are_small_and_shown():
+    """Each of its pictures is shown on a page, with words that say what is on it, and is no larger than 120 kB."""
+    shown = {
+        (page.parent / target).resolve(): words
+        for page in PAGES
+        for words, target in re.findall(r"!\[([^\]]*)\]\((\S+)\)", read(page))
+    }
+
+    for picture in (DOCS / "images").glob("sandbox-*.png"):
+        assert len(shown[picture].split()) >= 5
+        assert picture.stat().st_size <= 120_000
 
 
 # Blocks: commands are run, and what the page says they answer is compared with what they do answer.

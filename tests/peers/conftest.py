@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import json
 from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Any
@@ -16,31 +14,11 @@ from cds_service import create_app
 from cds_service.settings import Settings
 from tests.support import fhir_peers
 from tests.support.fhir_peers import Front, Json
-from tests.support.fixtures import SERVICE, engine, situations
+from tests.support.fixtures import SERVICE, engine, renamed
 
 DAY = date(2026, 11, 20)
 TOKEN = "a-token-of-one-request"  # noqa: S105 - made up
 PEERS = ("folded-card-loses-its-order", "four-warnings-fold-every-info-card", "kidney-transplant-deficient")
-
-
-def renamed(situation: str) -> list[Json]:
-    """The resources of a situation under ids of its own, so that situations do not meet on a server."""
-    (body,) = [json.loads(found.body) for found in situations() if found.name == situation]
-    resources = []
-    for value in body["prefetch"].values():
-        if value and value["resourceType"] == "Bundle":
-            resources += [entry["resource"] for entry in value.get("entry", ())]
-        elif value:
-            resources.append(value)
-    found = []
-    for place, resource in enumerate(copy.deepcopy(resources)):
-        if resource["resourceType"] == "Patient":
-            resource["id"] = situation
-        else:
-            resource["id"] = f"{situation}-{place}"
-            resource["subject"] = {"reference": f"Patient/{situation}"}
-        found.append(resource)
-    return found
 
 
 def hand_made() -> dict[str, list[Json]]:

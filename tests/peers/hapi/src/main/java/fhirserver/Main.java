@@ -23,11 +23,13 @@ import ca.uhn.fhir.jpa.subscription.channel.config.SubscriptionChannelConfig;
 import ca.uhn.fhir.jpa.util.ResourceCountCache;
 import ca.uhn.fhir.rest.api.EncodingEnum;
 import ca.uhn.fhir.rest.server.RestfulServer;
+import ca.uhn.fhir.rest.server.interceptor.CorsInterceptor;
 import ca.uhn.fhir.rest.server.provider.ResourceProviderFactory;
 import ca.uhn.fhir.rest.server.util.ISearchParamRegistry;
 import jakarta.persistence.EntityManagerFactory;
 import java.io.OutputStream;
 import java.net.InetSocketAddress;
+import java.util.List;
 import java.util.Properties;
 import javax.sql.DataSource;
 import org.eclipse.jetty.ee10.servlet.ServletContextHandler;
@@ -44,6 +46,7 @@ import org.springframework.context.annotation.Primary;
 import org.springframework.orm.jpa.JpaTransactionManager;
 import org.springframework.orm.jpa.LocalContainerEntityManagerFactoryBean;
 import org.springframework.transaction.annotation.EnableTransactionManagement;
+import org.springframework.web.cors.CorsConfiguration;
 
 /**
  * A HAPI FHIR R4 server on a free port of the loopback interface, with its data in memory. It prints
@@ -171,7 +174,17 @@ public final class Main {
             server.setDefaultResponseEncoding(EncodingEnum.JSON);
             server.setServerConformanceProvider(
                     new JpaCapabilityStatementProvider(server, system, settings, parameters, validation));
+            server.registerInterceptor(new CorsInterceptor(everyOrigin()));
             return server;
+        }
+
+        /** A page in a browser may ask too, as HAPI's own starter allows. */
+        private static CorsConfiguration everyOrigin() {
+            var cors = new CorsConfiguration();
+            cors.addAllowedOriginPattern(CorsConfiguration.ALL);
+            cors.addAllowedHeader(CorsConfiguration.ALL);
+            cors.setAllowedMethods(List.of("GET", "POST", "PUT", "OPTIONS"));
+            return cors;
         }
     }
 }
