@@ -34,7 +34,7 @@ def low_with_very_low_calcium(s: States, _: Gates) -> Card | None:
     ]
     name = "K-DDEF" if s.d.state is D.DEF else "K-DINS"
     suggestions = drafts.labs(codes, drafts.calcium_reason(s), urgent=True)
-    return build(s, name, "critical", summary, says, suggestions, when=_low_blocks(s))
+    return build(s, name, "critical", summary, says, suggestions, when=_low_blocks(s, course=False))
 
 
 def deficient(s: States, gates: Gates) -> Card | None:
@@ -53,7 +53,8 @@ def deficient(s: States, gates: Gates) -> Card | None:
         suggestions = tuple(drafts.treat_vitamin_d(s, order) for order in deficiency_orders(s))
         says += _order_sentences(s)
     says += _low_sentences(s)
-    return build(s, "K-DDEF", "warning", summary, says, suggestions, when=_low_blocks(s), obese=obesity(s))
+    blocks = _low_blocks(s, course=bool(suggestions))
+    return build(s, "K-DDEF", "warning", summary, says, suggestions, when=blocks, obese=obesity(s))
 
 
 def deficiency_orders(s: States) -> list[str]:
@@ -90,7 +91,8 @@ def insufficient(s: States, gates: Gates) -> Card | None:
         else:
             summary = phrases.S_DINS(**value)
     says += _low_sentences(s)
-    return build(s, "K-DINS", "info", summary, says, suggestions, when=_low_blocks(s), obese=obesity(s))
+    blocks = _low_blocks(s, course=bool(suggestions))
+    return build(s, "K-DINS", "info", summary, says, suggestions, when=blocks, obese=obesity(s))
 
 
 def _order_sentences(s: States) -> list[Text]:
@@ -111,5 +113,6 @@ def _low_sentences(s: States) -> list[Text]:
     return [*holds.soft(s), *drafts.supplements(s), *drafts.malabsorption(s)]
 
 
-def _low_blocks(s: States) -> dict[str, bool]:
-    return {"B-FLOOR": s.d.floor, "B-OBESE": obesity(s)}
+def _low_blocks(s: States, *, course: bool) -> dict[str, bool]:
+    """Blocks with a condition (section 14.3). What follows a course, and what goes with it, is said beside one only."""
+    return {"B-FLOOR": s.d.floor, "B-OBESE": obesity(s), "B-MAINT": course, "B-CONCURRENT": course}

@@ -470,3 +470,20 @@ def test_drafts_are_about_the_patient_asked_for(post: Post) -> None:
     subjects = {action["resource"]["subject"]["reference"] for action in actions(post(golden()).get_json())}
 
     assert {f"Patient/{PATIENT_ID}"} == subjects
+
+
+def test_what_follows_a_course_is_said_beside_one_only(answers: dict[str, Json]):
+    """A deficiency card that withholds the order speaks not of what follows the course or goes with it."""
+    told = {True: 0, False: 0}
+    for name, body in answers.items():
+        for card in body["cards"]:
+            if card["source"]["topic"]["code"] != "vitamin-d-deficiency":
+                continue
+            drafted = any(
+                action["resource"]["resourceType"] == "MedicationRequest" for action in actions({"cards": [card]})
+            )
+            told[drafted] += 1
+            assert drafted or "After the course" not in card["detail"], name
+            assert drafted or "alongside vitamin D in deficiency" not in card["detail"], name
+
+    assert min(told.values()) > 10
