@@ -8,7 +8,8 @@
 #   make test-peers   run against real FHIR servers (HAPI needs Java and Maven, Medplum Node; skipped without)
 #   make test-postgres  the tests of feedback once more, on PostgreSQL (skipped without)
 #   make test-served    against a running service: slow clients, kills, the sandbox's requests, what is written
-#   make test-browser   the sandbox in Chromium, with HAPI (skipped without; needs `make sandbox` first)
+#   make test-browser   the pages, and the public sandbox with HAPI, in Chromium (skipped without; see `make sandbox`)
+#   make screenshots  take the pictures of the README and the tutorials anew (Chromium; the sandbox as above)
 #   make sandbox      fetch the public CDS Hooks sandbox and build it in .cache/sandbox (needs git, Node and npm)
 #   make run-sandbox  the same, and serve it on port 8090
 #   make fuzz         20,000 broken requests and schemathesis against the running service
@@ -25,7 +26,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := run
-.PHONY: run test check format test-fhir test-peers test-postgres test-served test-browser sandbox run-sandbox fuzz test-load attack sbom lock clean
+.PHONY: run test check format test-fhir test-peers test-postgres test-served test-browser screenshots sandbox run-sandbox fuzz test-load attack sbom lock clean
 
 run: .venv/runtime-ready
 	exec $(BIN)/cds-service serve --port $(PORT)
@@ -58,6 +59,9 @@ test-served: .venv/dev-ready
 
 test-browser: .venv/dev-ready
 	$(BIN)/pytest -q -rs -m browser
+
+screenshots: .venv/dev-ready
+	$(BIN)/python -m tests.browser.pictures
 
 # None of its code is part of this repository. Its own lock file says what npm installs.
 SANDBOX_REPOSITORY ?= https://github.com/cds-hooks/sandbox

@@ -28,7 +28,7 @@ SECTIONS = {
     "tutorial": "Tutorial", "how-to": "How-to", "reference": "Reference", "explanation": "Explanation", "": "More",
 }  # fmt: skip
 """The folders of the documentation, as its list is divided."""
-SHOWN_AS_THEY_ARE = {".json": "application/json", ".png": "image/png"}
+SHOWN_AS_THEY_ARE = {".jpg": "image/jpeg", ".json": "application/json"}
 DIRECTIVES = (
     "default-src 'none'",
     "img-src 'self' data:",

@@ -55,7 +55,7 @@ def test_links_of_a_page_lead_somewhere(client: FlaskClient, name: str):
             assert f'id="{place.fragment}"' in target, link
 
 
-@pytest.mark.parametrize("name", ["reference/no-such", "../README", "../pyproject.toml", "index.md", "images/none.png"])
+@pytest.mark.parametrize("name", ["reference/no-such", "../README", "../pyproject.toml", "index.md", "images/none.jpg"])
 def test_what_is_no_page_is_not_there(client: FlaskClient, name: str):
     """Nothing but the documentation is served."""
     assert client.get(f"/docs/{name}").status_code == 404

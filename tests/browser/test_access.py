@@ -1,0 +1,90 @@
+"""Everybody can use the pages: no barrier that axe knows, at any width, in light and dark, with reduced motion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from tests.support.serving import Served
+
+pytestmark = pytest.mark.browser
+PAGES = ["/", "/docs", "/docs/reference/cards", "/docs/reference/profiles", "/docs/tutorial/quickstart", "/insights"]
+WIDTHS = [360, 1600]
+Scheme = Literal["light", "dark"]
+GRAVE = {"serious", "critical"}
+
+
+@pytest.fixture(params=["light", "dark"])
+def scheme(request: pytest.FixtureRequest) -> Scheme:
+    """Light or dark."""
+    found: Scheme = request.param
+    return found
+
+
+@pytest.fixture
+def seen(chromium: Browser, scheme: Scheme, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A page at a width, in a scheme, for somebody who wants no motion."""
+    context = chromium.new_context(
+        viewport={"width": request.param, "height": 900}, color_scheme=scheme, reduced_motion="reduce"
+    )
+    yield context.new_page()
+    context.close()
+
+
+def barriers(page: Page) -> list[str]:
+    """What axe finds serious or critical."""
+    violations = Axe().run(page).response["violations"]
+    return [
+        f"{one['id']}: {node['target']} {node['failureSummary']}"
+        for one in violations
+        if one["impact"] in GRAVE
+        for node in one["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("seen", WIDTHS, indirect=True)
+@pytest.mark.parametrize("path", PAGES)
+def test_page_has_no_barrier(seen: Page, served: Served, path: str):
+    """Axe finds nothing serious, and nothing is wider than the screen."""
+    seen.goto(f"{served.url}{path}")
+
+    assert barriers(seen) == []
+    assert seen.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("seen", WIDTHS, indirect=True)
+def test_playground_with_everything_open_has_no_barrier(seen: Page, served: Served):
+    """With every part unfolded, a critical card, a refusal and a quiet topic on the page, axe finds nothing serious."""
+    seen.goto(f"{served.url}/#situation=severe-hypomagnesaemia-with-deficiency")
+    expect(seen.locator(".card.critical")).to_be_visible()
+    seen.locator(".card", has=seen.locator("#card-vitamin-d-deficiency")).get_by_text("Dismiss").click()
+    seen.get_by_role("button", name="Patient declines").last.click()
+    expect(seen.locator(".sent").last).to_be_visible()
+    seen.get_by_role("button", name="Open the chart again").click()
+    expect(seen.locator(".quiet")).to_be_visible()
+    seen.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    assert barriers(seen) == []
+    seen.locator("#pasted").fill("[]")
+    seen.get_by_role("button", name="Use it").click()
+    expect(seen.locator("#answer .refusal")).to_be_visible()
+
+    assert barriers(seen) == []
+    assert seen.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("seen", [1600], indirect=True)
+def test_nothing_moves_for_who_wants_no_motion(seen: Page, served: Served):
+    """With reduced motion no part of the page has a transition or an animation."""
+    seen.goto(f"{served.url}/")
+    moving = seen.evaluate(
+        """() => [...document.querySelectorAll('*')].filter(one => {
+            const style = getComputedStyle(one);
+            return parseFloat(style.transitionDuration) || parseFloat(style.animationDuration);
+        }).length"""
+    )
+
+    assert moving == 0
