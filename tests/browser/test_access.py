@@ -9,12 +9,15 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from tests.support.fixtures import ROOT
 from tests.support.serving import Served
 
 pytestmark = pytest.mark.browser
 PAGES = ["/", "/docs", "/docs/reference/cards", "/docs/reference/profiles", "/docs/tutorial/quickstart", "/insights"]
 WIDTHS = [360, 1600]
 Scheme = Literal["light", "dark"]
+ARTEFACTS = ROOT / ".cache" / "screenshots"
+"""Where pictures of every page are kept, to be looked at."""
 GRAVE = {"serious", "critical"}
 
 
@@ -46,18 +49,28 @@ def barriers(page: Page) -> list[str]:
     ]
 
 
+def keep(page: Page, name: str, scheme: Scheme) -> None:
+    """Keep a picture of the whole page."""
+    size = page.viewport_size
+    assert size is not None
+    page.screenshot(
+        path=ARTEFACTS / f"{name.strip('/').replace('/', '-')}-{size['width']}-{scheme}.png", full_page=True
+    )
+
+
 @pytest.mark.parametrize("seen", WIDTHS, indirect=True)
 @pytest.mark.parametrize("path", PAGES)
-def test_page_has_no_barrier(seen: Page, served: Served, path: str):
-    """Axe finds nothing serious, and nothing is wider than the screen."""
+def test_page_has_no_barrier(seen: Page, served: Served, scheme: Scheme, path: str):
+    """Axe finds nothing serious, and nothing is wider than the screen; a picture of each page is kept."""
     seen.goto(f"{served.url}{path}")
+    keep(seen, path if path != "/" else "playground", scheme)
 
     assert barriers(seen) == []
     assert seen.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 @pytest.mark.parametrize("seen", WIDTHS, indirect=True)
-def test_playground_with_everything_open_has_no_barrier(seen: Page, served: Served):
+def test_playground_with_everything_open_has_no_barrier(seen: Page, served: Served, scheme: Scheme):
     """With every part unfolded, a critical card, a refusal and a quiet topic on the page, axe finds nothing serious."""
     seen.goto(f"{served.url}/#situation=severe-hypomagnesaemia-with-deficiency")
     expect(seen.locator(".card.critical")).to_be_visible()
@@ -67,6 +80,7 @@ def test_playground_with_everything_open_has_no_barrier(seen: Page, served: Serv
     seen.get_by_role("button", name="Open the chart again").click()
     expect(seen.locator(".quiet")).to_be_visible()
     seen.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    keep(seen, "playground-unfolded", scheme)
     assert barriers(seen) == []
     seen.locator("#pasted").fill("[]")
     seen.get_by_role("button", name="Use it").click()
