@@ -257,6 +257,9 @@ class _NothingSeen:
         del iss, jti, expires
         return True
 
+    def ping(self) -> None:
+        """There is nothing to reach."""
+
     def close(self) -> None:
         """There is nothing to let go of."""
 

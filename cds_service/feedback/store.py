@@ -177,8 +177,7 @@ class FeedbackStore:
 
     def ping(self) -> None:
         """Ask the database anything."""
-        with self._database.ready().connect() as connection:
-            connection.execute(select(1))
+        self._database.ping()
 
     def connect(self) -> Connection:
         """A connection for reading."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Engine, event, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, ProgrammingError
 
@@ -82,6 +82,15 @@ class Database:
         """
         self.ready()
         return self._reader
+
+    def ping(self) -> None:
+        """Ask it anything.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: the database cannot be reached.
+        """
+        with self.ready().connect() as connection:
+            connection.execute(select(1))
 
     def close(self) -> None:
         """Let go of the connections."""

@@ -45,6 +45,14 @@ class Replays:
             message = "It cannot be checked now whether this token was used before: call again with a new one"
             raise StoreUnavailable(message) from error
 
+    def ping(self) -> None:
+        """Ask the database anything.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: it cannot be reached.
+        """
+        self._database.ping()
+
     def close(self) -> None:
         """Let go of the database."""
         self._database.close()

@@ -67,6 +67,9 @@ class SeenTokens(Protocol):
     def first_time(self, iss: str, jti: str, expires: float) -> bool:
         """Remember a token; whether it had not been seen."""
 
+    def ping(self) -> None:
+        """Fail where it cannot be reached."""
+
     def close(self) -> None:
         """Let go of what it is kept in."""
 

@@ -48,6 +48,7 @@ def init_app(
     app.extensions["cds_engine"] = engine
     app.extensions["cds_recorder"] = recorder
     app.extensions["cds_guarded"] = who is not None
+    app.extensions["cds_trust"] = who
     app.register_blueprint(services.blueprint)
     app.register_blueprint(feedback.blueprint)
     app.register_blueprint(health.blueprint)

@@ -214,6 +214,11 @@ INSIGHTS: Json = {
         **{name: {"type": "array", "items": {"type": "object"}} for name in ("topics", "reasons", "clients", "days")},
     },
 }
+READINESS: Json = {
+    "type": "object",
+    "required": ["status", "parts"],
+    "properties": {"status": {"const": "ready"}, "parts": {"type": "object", "additionalProperties": TEXT}},
+}
 HEALTH: Json = {"type": "object", "required": ["status"], "properties": {"status": {"const": "ok"}}}
 
 
@@ -246,6 +251,7 @@ def document(registry: Registry, *, guarded: bool) -> Json:
         "/insights/{name}.svg": {"get": _plot()},
         "/insights/style.css": {"get": _insights("text/css", TEXT, asks=False)},
         "/healthz": {"get": _operation("Whether the process serves", HEALTH, ())},
+        "/readyz": {"get": _operation("Whether the process may be sent calls", READINESS, (408, 413, 503))},
         "/openapi.json": {"get": _operation("This document", {"type": "object"}, (408, 413, 503))},
     }
     return {
