@@ -8,6 +8,7 @@ import os
 import socket
 import ssl
 import sys
+import tempfile
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 FAILED = 2
 STANDARD_INPUT = "-"
 LAST_PORT = 65_535
+SHARED_NUMBERS = "PROMETHEUS_MULTIPROC_DIR"
+"""By this environment variable the server processes share the numbers of `/metrics`."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -131,10 +134,6 @@ def _free_port(host: str, port: int) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from granian.constants import HTTPModes, Interfaces  # noqa: PLC0415 - only this command needs the server
-    from granian.http import HTTP1Settings  # noqa: PLC0415
-    from granian.server import Server  # noqa: PLC0415
-
     settings = settings_module.load()
     _check_host(options.host, settings, told=options.without_authentication)
     _check_tls(settings)
@@ -144,10 +143,21 @@ def _serve(options: argparse.Namespace) -> int:
         print(f"WARNING: {warning}", file=sys.stderr, flush=True)
     secure = settings.tls_certificate is not None
     print(f"Serving on http{'s' if secure else ''}://{options.host}:{port}/cds-services", flush=True)
+    with tempfile.TemporaryDirectory(prefix="cds-service-") as numbers:
+        os.environ[SHARED_NUMBERS] = numbers  # the server processes inherit it
+        _run_server(options.host, port, settings)
+    return 0
+
+
+def _run_server(host: str, port: int, settings: Settings) -> None:
+    from granian.constants import HTTPModes, Interfaces  # noqa: PLC0415 - only this command needs the server
+    from granian.http import HTTP1Settings  # noqa: PLC0415
+    from granian.server import Server  # noqa: PLC0415
+
     Server(
         "cds_service.server:application",
         factory=True,
-        address=options.host,
+        address=host,
         port=port,
         interface=Interfaces.RSGI,
         workers=settings.workers,
@@ -159,7 +169,6 @@ def _serve(options: argparse.Namespace) -> int:
         ssl_cert=settings.tls_certificate,
         ssl_key=settings.tls_key,
     ).serve()
-    return 0
 
 
 def _database_warnings(settings: Settings) -> list[str]:

@@ -27,7 +27,7 @@ CONFIG_VARIABLE = "CDS_CONFIG"
 """The environment variable that names a TOML file of settings; the environment wins over the file."""
 
 SHORTEST_SECRET = 16
-SECRETS = frozenset({"database_url", "hash_key", "insights_token"})
+SECRETS = frozenset({"database_url", "hash_key", "insights_token", "metrics_token"})
 """Settings that are not repeated when they are wrong: they may hold a password."""
 SANDBOX = "https://sandbox.cds-hooks.org"
 
@@ -109,6 +109,9 @@ class Settings(BaseSettings):
     insights_token: SecretStr | None = Field(
         default=None, description="What the owner's page asks for; needed for it with CDS_AUTH=jwt."
     )
+    metrics_token: SecretStr | None = Field(
+        default=None, description="What /metrics asks for; needed for it with CDS_AUTH=jwt."
+    )
     playground: bool | None = Field(
         default=None, description="The page at / on which made-up patients are tried; unset: only with CDS_AUTH=off."
     )
@@ -178,7 +181,7 @@ class Settings(BaseSettings):
     def _database(cls, value: str) -> str:
         return check_url(value)
 
-    @field_validator("hash_key", "insights_token")
+    @field_validator("hash_key", "insights_token", "metrics_token")
     @classmethod
     def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value()) < SHORTEST_SECRET:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from decimal import Decimal
 from pathlib import Path
@@ -69,6 +70,7 @@ def load(profile: str = DEFAULT_PROFILE, overlay: str = DEFAULT_OVERLAY, folder:
         names=build(Names, _read(folder, "names.toml"), "names.toml", "names"),
         feedback=feedback,
         always_blocks=_always(folder),
+        digest=_digest(folder),
     )
 
 
@@ -133,6 +135,14 @@ def _for_profile(texts: Mapping[str, str], profile: str) -> dict[str, str]:
     """The texts with those of *profile* in place of the general ones."""
     chosen = {key: text for key, text in texts.items() if "@" not in key}
     return chosen | {key.partition("@")[0]: text for key, text in texts.items() if key.endswith(f"@{profile}")}
+
+
+def _digest(folder: Path) -> str:
+    """What tells one state of the files from another."""
+    found = hashlib.sha256()
+    for file in sorted(folder.glob("*.toml")):
+        found.update(file.name.encode() + b"\0" + file.read_bytes())
+    return found.hexdigest()[:12]
 
 
 def _always(folder: Path) -> frozenset[str]:

@@ -188,7 +188,7 @@ class Feedback:
 
 @dataclass(frozen=True, slots=True)
 class Guidance:
-    """Everything a clinician can edit, with the profile and overlay in force."""
+    """Everything a clinician can edit, with the profile and overlay in force. `digest` is of the files themselves."""
 
     profile_name: str
     profile: Profile
@@ -203,3 +203,4 @@ class Guidance:
     names: Names
     feedback: Feedback
     always_blocks: frozenset[str] = field(default_factory=frozenset)
+    digest: str = ""

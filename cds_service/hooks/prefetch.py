@@ -6,6 +6,7 @@ and next pages, are asked of a `Completer`.
 
 from __future__ import annotations
 
+import time
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -28,10 +29,11 @@ if TYPE_CHECKING:
 
 
 class Gathered(NamedTuple):
-    """Prefetch keys, and what became of `fhirAuthorization`, in words."""
+    """Prefetch keys, what became of `fhirAuthorization`, in words, and the seconds that completing them took."""
 
     keys: Mapping[Source, Key]
     authorization: str = "not needed"
+    seconds: float = 0.0
 
 
 class SizeLimits(NamedTuple):
@@ -64,8 +66,9 @@ def gather(service: Service, request: HookRequest, completer: Completer, limits:
     }
     if not lacking:
         return Gathered(keys)
+    started = time.perf_counter()
     completed = completer.complete(lacking, service, request)
-    return Gathered({**keys, **completed.keys}, completed.authorization)
+    return Gathered({**keys, **completed.keys}, completed.authorization, time.perf_counter() - started)
 
 
 def _check_size(keys: Mapping[Source, Key], limits: SizeLimits) -> None:

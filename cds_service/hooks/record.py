@@ -6,13 +6,15 @@ The record of prefetch holds keys, states, reasons and times: no value of the pa
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cds_service.hooks.keys import State
 from cds_service.hooks.memory import ANYONE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cds_service.clinical.evaluate import Evaluation
     from cds_service.fhir.orders import Json
     from cds_service.hooks.keys import Key
@@ -28,12 +30,17 @@ NOT_SHOWN = "not shown: unlike an identifier"
 
 @dataclass(slots=True)
 class Call:
-    """What is known of a call so far; filled in as it goes on, so that one that fails tells what it can."""
+    """What is known of a call so far; filled in as it goes on, so that one that fails tells what it can.
+
+    `stages` are the seconds that each part of the work took, once all is done.
+    """
 
     client: str = ANYONE
     request: HookRequest | None = None
     gathered: Gathered | None = None
     topics: tuple[str, ...] = ()
+    quiet: tuple[str, ...] = ()
+    stages: Mapping[str, float] = field(default_factory=dict)
 
     def told(self) -> Json:
         """It as fields of the log."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -66,6 +67,7 @@ class Engine:
         """
         service = self.registry.find(service_id)
         call = Call() if call is None else call
+        begun = time.perf_counter()
         call.request = request = read_request(body)
         check_hook(service, request.hook)
         if request.patient_facing:
@@ -75,13 +77,22 @@ class Engine:
         if self.strict_fhir:
             _check_strictly(keys.values())
         facts = reader.read(read_record(keys, request.patient_id), self.terms, d3_is_total=self.d3_is_total)
+        read = time.perf_counter()
         today = self.today()
         chart = Chart(call.client, request.fhir_server or "", request.patient_id, service.id, service.hook, today)
         earlier = said(self.memory.answers(chart), self.guidance.feedback.reason)
         evaluation = evaluate(facts, self.guidance, today, self.max_cards, earlier)
+        decided = time.perf_counter()
         response = self.writer.write(evaluation.cards, request.patient_id)
+        call.stages = {
+            "decode": read - begun - gathered.seconds,
+            "prefetch": gathered.seconds,
+            "logic": decided - read,
+            "cards": time.perf_counter() - decided,
+        }
         call.topics = tuple(card["source"]["topic"]["code"] for card in response["cards"])
-        self.memory.note(chart, shown_cards(evaluation, response), tuple(card.topic for card in evaluation.quiet))
+        call.quiet = tuple(card.topic for card in evaluation.quiet)
+        self.memory.note(chart, shown_cards(evaluation, response), call.quiet)
         if request.explain:
             response["extension"] = {EXPLAIN: explanation(request, gathered, evaluation)}
         return Answer(response, evaluation, tuple(keys.values()), facts)

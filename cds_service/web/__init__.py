@@ -13,6 +13,7 @@ from cds_service.web import (
     headers,
     health,
     insights,
+    metrics,
     openapi,
     pages,
     playground,
@@ -60,6 +61,7 @@ def init_app(
     headers.init_app(app, settings)
     cors.init_app(app, (*settings.cors_origins, *map(re.escape, who.verifier.clients.origins if who else ())))
     audit.init_app(app, recorder)
+    metrics.init_app(app, settings, engine.guidance)
     errors.init_app(app)
     trust.init_app(app, who)
     app.wsgi_app = TolerantOfSlashes(app.wsgi_app)  # type: ignore[method-assign]

@@ -21,7 +21,7 @@ blueprint = Blueprint("feedback", __name__, url_prefix="/cds-services")
 def feedback(service_id: str) -> Response:
     """Keep what was done with cards of a service."""
     engine = cast("Engine", g.engine)
-    engine.registry.find(service_id)
+    g.service = engine.registry.find(service_id).id
     recorder = cast("Recorder | None", current_app.extensions["cds_recorder"])
     if recorder is None:
         message = "Feedback is not kept here (CDS_FEEDBACK)"

@@ -7,7 +7,6 @@ as the password of a browser's own dialogue, and without one it is not there.
 from __future__ import annotations
 
 import csv
-import hmac
 import io
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
@@ -19,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from cds_service.errors import MalformedRequest, StoreUnavailable
 from cds_service.feedback import summary as summaries
 from cds_service.feedback.summary import Period, Summary
-from cds_service.web import plots
+from cds_service.web import owner, plots
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,30 +48,13 @@ PLOT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'n
 
 def init_app(app: Flask, settings: Settings, recorder: Recorder | None) -> bool:
     """Put the page on *app*, where there is something to show and somebody may see it; whether that is so."""
-    token = None if settings.insights_token is None else settings.insights_token.get_secret_value()
-    there = recorder is not None and (settings.auth == "off" or token is not None)
     page = Blueprint("insights", __name__)
     for rule, view in VIEWS.items():
         page.add_url_rule(rule, view_func=view)
 
-    @page.before_request
-    def _let_in() -> Response | None:
-        if not there:
-            abort(404)
-        if token is None or request.method == "OPTIONS" or _knows(token):
-            return None
-        return Response(status=401, mimetype="text/plain", headers={"WWW-Authenticate": 'Basic realm="insights"'})
-
+    there = owner.guard(page, settings, settings.insights_token, kept=recorder is not None)
     app.register_blueprint(page)
     return there
-
-
-def _knows(token: str) -> bool:
-    given = request.authorization
-    if given is None:
-        return False
-    said = given.token if given.type == "bearer" else given.password
-    return hmac.compare_digest((said or "").encode(), token.encode())
 
 
 def _page() -> Response:

@@ -251,6 +251,7 @@ def document(registry: Registry, *, guarded: bool) -> Json:
         "/insights/{name}.svg": {"get": _plot()},
         "/insights/style.css": {"get": _insights("text/css", TEXT, asks=False)},
         "/healthz": {"get": _operation("Whether the process serves", HEALTH, ())},
+        "/metrics": {"get": _metrics()},
         "/readyz": {"get": _operation("Whether the process may be sent calls", READINESS, (408, 413, 503))},
         "/openapi.json": {"get": _operation("This document", {"type": "object"}, (408, 413, 503))},
     }
@@ -267,6 +268,7 @@ def document(registry: Registry, *, guarded: bool) -> Json:
             "schemas": {"OperationOutcome": OUTCOME, "Cards": CARDS},
             "securitySchemes": {
                 "clientToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                "metricsToken": {"type": "http", "scheme": "bearer", "description": "CDS_METRICS_TOKEN"},
                 "ownerToken": {"type": "http", "scheme": "bearer", "description": "CDS_INSIGHTS_TOKEN"},
             },
         },
@@ -313,6 +315,12 @@ def _feedback(service: Service, *, guarded: bool) -> Json:
 def _page(summary: str, media_type: str, *statuses: int) -> Json:
     operation = _operation(summary, TEXT, (*statuses, 408, 413, 503))
     operation["responses"]["200"]["content"] = {media_type: {"schema": TEXT}}
+    return operation
+
+
+def _metrics() -> Json:
+    operation = _page("Numbers for Prometheus", "text/plain", 401, 404)
+    operation["security"] = [{}, {"metricsToken": []}]
     return operation
 
 

@@ -1,0 +1,50 @@
+"""`GET /metrics`: what the service does, for Prometheus; right across the server processes. Nothing of any patient.
+
+The processes of `cds-service serve` write into one folder, and whichever is asked adds them up.
+"""
+
+from __future__ import annotations
+
+import time
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, Response, g, request
+
+from cds_service.web import owner
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from cds_service.clinical.guidance_types import Guidance
+    from cds_service.settings import Settings
+
+CALL, FEEDBACK = "services.call", "feedback.feedback"
+"""The endpoints that are counted."""
+UNKNOWN = "unknown"
+"""The service where the address names none of ours: the client's own words are no label."""
+
+
+def init_app(app: Flask, settings: Settings, guidance: Guidance) -> None:
+    """Put the page on *app*, and count its calls."""
+    from cds_service.web import numbers  # noqa: PLC0415 - only in a process that counts, see there
+
+    page = Blueprint("metrics", __name__)
+    owner.guard(page, settings, settings.metrics_token)
+
+    @page.get("/metrics")
+    def _metrics() -> Response:
+        return Response(numbers.written(), content_type=numbers.MEDIA_TYPE)
+
+    app.register_blueprint(page)
+    labels = (version("vitamin-d-magnesium-cds"), guidance.profile_name, settings.ckd_overlay, guidance.digest)
+    numbers.BUILD.labels(*labels).set(1)
+
+    @app.after_request
+    def _count(response: Response) -> Response:
+        service = g.get("service", UNKNOWN)
+        if request.endpoint == CALL:
+            numbers.called(g.call, service, response.status_code, time.perf_counter() - g.started)
+        elif request.endpoint == FEEDBACK:
+            numbers.FEEDBACKS.labels(service, response.status_code).inc()
+        return response
