@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import socket
 import ssl
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 FAILED = 2
 STANDARD_INPUT = "-"
 LAST_PORT = 65_535
+LAST_SECONDS = 5
+"""Beyond the deadline of a request, for a server process to end; one asked to while it starts would never do so."""
 SHARED_NUMBERS = "PROMETHEUS_MULTIPROC_DIR"
 """By this environment variable the server processes share the numbers of `/metrics`."""
 
@@ -162,6 +165,7 @@ def _run_server(host: str, port: int, settings: Settings) -> None:
         interface=Interfaces.RSGI,
         workers=settings.workers,
         respawn_failed_workers=True,
+        workers_kill_timeout=math.ceil(settings.request_deadline) + LAST_SECONDS,
         log_access=False,
         websockets=False,
         http=HTTPModes.http1,  # otherwise a connection that says nothing is never cut

@@ -186,16 +186,17 @@ FEEDBACK: Json = {
         }
     },
 }
-NUMBER: Json = {"type": "string", "description": "A number as text; for a result also `none`."}
+WORD: Json = {"type": ["string", "null"]}
+NUMBER: Json = {"type": ["string", "null"], "description": "A number as text; for a result also `none`."}
 TRIAL: Json = {
     "type": "object",
     "additionalProperties": False,
     "properties": {
-        "situation": {"type": "string", "description": "The name of a folder of `fhir_fixtures`."},
-        "text": {"type": "string", "description": "Instead: a CDS Hooks request, or a FHIR Bundle of one Patient."},
-        **{name: {"type": "string"} for name in ("profile", "overlay", "therapy", "magnesiumTherapy")},
+        "situation": {**WORD, "description": "The name of a folder of `fhir_fixtures`."},
+        "text": {**WORD, "description": "Instead: a CDS Hooks request, or a FHIR Bundle of one Patient."},
+        **dict.fromkeys(("profile", "overlay", "therapy", "magnesiumTherapy"), WORD),
         **dict.fromkeys(("vitaminD", "magnesium", "age", "egfr"), NUMBER),
-        "asOf": {"type": "string", "format": "date"},
+        "asOf": {**WORD, "format": "date"},
         "visit": {"type": "string", "maxLength": 64},
         "settled": {"type": "boolean", "description": "Remember the cards, so that feedback on them counts."},
     },

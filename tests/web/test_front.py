@@ -332,6 +332,16 @@ def test_killed_worker() -> None:
     assert successor != worker
 
 
+def test_ends_while_a_process_is_replaced() -> None:
+    """Asked to end while a process takes the place of one that died, the service ends all the same."""
+    with serving(as_of=TODAY, workers=2, request_deadline=1, feedback=False) as served:
+        os.kill(served.workers[0], signal.SIGKILL)
+        served.wait()
+        served.stop()
+
+    assert served.status != -signal.SIGKILL
+
+
 def test_ends_when_asked() -> None:
     """SIGTERM ends the service with exit status 0, and no trace of a fault in its log."""
     with serving(as_of=TODAY) as served:
