@@ -117,10 +117,9 @@ def test_feedback_and_quiet_cards_are_counted(tmp_path: Path):
 
 def test_guidance_in_force_is_told(client: FlaskClient):
     """Version, profile, overlay and a digest of the guidance files are labels of one number that is 1."""
-    (name,) = [name for name in numbers(client) if name.startswith("cds_build_info") and "magnesium-aware" in name]
+    told = [name for name in numbers(client) if name.startswith("cds_build_info")]
 
-    assert re.search(r'guidance="[0-9a-f]{12}"', name)
-    assert 'overlay="kdoqi-2003"' in name
+    assert [name for name in told if re.search(r'guidance="[0-9a-f]{12}",overlay="kdoqi-2003"', name)]
 
 
 def guarded(tmp_path: Path, token: str | None) -> FlaskClient:
