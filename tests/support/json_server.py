@@ -49,9 +49,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(answer: Answer) -> Iterator[str]:
-    """Serve what *answer* says on a free port of this machine; the base URL."""
-    server = _Server(answer)
+def running(server: ThreadingHTTPServer) -> Iterator[str]:
+    """*server* in a thread of its own until the block ends; its base URL."""
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
@@ -60,3 +59,10 @@ def serving(answer: Answer) -> Iterator[str]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@contextmanager
+def serving(answer: Answer) -> Iterator[str]:
+    """Serve what *answer* says on a free port of this machine; the base URL."""
+    with running(_Server(answer)) as url:
+        yield url

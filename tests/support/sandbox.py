@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +14,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Locator, Page, Request, Response, expect
+
+from tests.support import json_server
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = "SANDBOX_BUILD"
@@ -55,15 +56,8 @@ class _Server(ThreadingHTTPServer):
 @contextmanager
 def serving(folder: Path) -> Iterator[str]:
     """Serve the files in *folder* on a free port of this machine; their base URL."""
-    server = _Server(("127.0.0.1", 0), partial(_Files, directory=str(folder)))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with json_server.running(_Server(("127.0.0.1", 0), partial(_Files, directory=str(folder)))) as url:
+        yield url
 
 
 @dataclass
