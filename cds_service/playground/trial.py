@@ -10,6 +10,7 @@ import msgspec
 
 from cds_service.errors import MalformedRequest, RequestError
 from cds_service.fhir.bundle import UNREADABLE
+from cds_service.hooks.memory import FORGETFUL
 from cds_service.hooks.record import Call
 from cds_service.hooks.service import Answer
 from cds_service.playground import changes
@@ -100,9 +101,7 @@ class Playground:
         if profile not in self.profiles or overlay not in self.overlays:
             raise MalformedRequest("There is no such profile or overlay")
         as_of = trial.as_of or (situation.as_of if situation else self.today())
-        engine = replace(self.guided(profile, overlay), today=lambda: as_of)
-        if self.memory is not None and trial.visit:
-            engine = replace(engine, memory=Visit(self.memory, trial.visit, settled=trial.settled))
+        engine = replace(self.guided(profile, overlay), today=lambda: as_of, memory=self._memory(trial))
         base, body = self._bodies(trial, situation, engine, as_of)
         answer, error = _answer(engine, body)
         return Tried(
@@ -119,6 +118,12 @@ class Playground:
             and trial.changes == AS_IT_IS
             and (profile, overlay, as_of) == (situation.profile, situation.overlay, situation.as_of),
         )
+
+    def _memory(self, trial: Trial) -> Memory:
+        """That of the visit; without a visit nothing is remembered, whatever the service itself remembers."""
+        if self.memory is None or not trial.visit:
+            return FORGETFUL
+        return Visit(self.memory, trial.visit, settled=trial.settled)
 
     def _situation(self, trial: Trial) -> Situation | None:
         if trial.text is not None:

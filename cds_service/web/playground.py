@@ -40,6 +40,8 @@ DIRECTIVES = (
 )
 POLICY = "; ".join(DIRECTIVES)
 LONGEST_VISIT = 64
+LONGEST_WAIT = 1.0
+"""Seconds that feedback waits for its card to be written."""
 EARLIEST, LATEST = date(2000, 1, 1), date(2199, 12, 31)
 
 
@@ -151,7 +153,7 @@ def _feedback() -> Response:
         raise MalformedRequest(message) from error
     _check_day(day)
     items = read_feedback(request.get_data(cache=False))
-    recorder.flush()
+    recorder.flush(LONGEST_WAIT)  # the card may have been shown just now
     if items:
         recorder.save(CLIENT, SERVICE, items, day)
     return Response(b"{}", mimetype=JSON)

@@ -215,6 +215,15 @@ def test_slider_passes_without_a_trace(remembering: FlaskClient):
     assert len(summaries(parts(remembering, situation=GOLDEN, visit="one", settled=True)["answer"])) == 2
 
 
+def test_nothing_is_remembered_without_a_visit(remembering: FlaskClient):
+    """A question that names no visit leaves no card behind, settled or not."""
+    for settled in (True, False):
+        parts(remembering, situation=GOLDEN, settled=settled)
+    remembering.application.extensions["cds_recorder"].flush()
+
+    assert remembering.get("/insights.json?client=playground").get_json()["topics"] == []
+
+
 def test_feedback_is_counted_for_the_owner(remembering: FlaskClient):
     """Insights has what was done on the page under the client `playground`: six dismissals of six cards."""
     for number in range(6):
