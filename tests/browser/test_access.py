@@ -10,6 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support.fixtures import ROOT
+from tests.support.sandbox import Console
 from tests.support.serving import Served
 
 pytestmark = pytest.mark.browser
@@ -30,12 +31,15 @@ def scheme(request: pytest.FixtureRequest) -> Scheme:
 
 @pytest.fixture
 def seen(chromium: Browser, scheme: Scheme, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """A page at a width, in a scheme, for somebody who wants no motion."""
+    """A page at a width, in a scheme, for somebody who wants no motion; it complains about nothing on the console."""
     context = chromium.new_context(
         viewport={"width": request.param, "height": 900}, color_scheme=scheme, reduced_motion="reduce"
     )
+    console = Console()
+    console.listen(context)
     yield context.new_page()
     context.close()
+    assert console.errors == []
 
 
 def barriers(page: Page) -> list[str]:
