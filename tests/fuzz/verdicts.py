@@ -39,10 +39,16 @@ def judged(case: Case, answer: Answer) -> str:
     if case.method == "HEAD" or answer.status == 204:
         return "a body" if answer.body else ""
     if answer.status == 200:
-        return "" if _is_json(answer) else f"no JSON: {answer.body[:200]!r}"
+        return "" if _is_json(answer) or _is_page(answer) else f"no JSON: {answer.body[:200]!r}"
     if not answer.body and answer.status in OWN and "server" not in answer.headers:
         return ""
     return "" if is_outcome(answer.body) and _is_json(answer) else f"no OperationOutcome: {answer.body[:200]!r}"
+
+
+def _is_page(answer: Answer) -> bool:
+    """The playground, which stands at `/`."""
+    page = answer.headers.get("content-type", "").startswith("text/html")
+    return page and answer.body.startswith(b"<!doctype html>") and answer.body.rstrip().endswith(b"</html>")
 
 
 def _is_json(answer: Answer) -> bool:
