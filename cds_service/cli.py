@@ -26,6 +26,7 @@ from cds_service.fhir.servers import origin_of
 from cds_service.trust import trial
 from cds_service.trust.keys import FetchedKeys
 from cds_service.trust.tokens import CHECKS, Untrusted
+from cds_service.web import metrics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,8 +39,6 @@ STANDARD_INPUT = "-"
 LAST_PORT = 65_535
 LAST_SECONDS = 5
 """Beyond the deadline of a request, for a server process to end; one asked to while it starts would never do so."""
-SHARED_NUMBERS = "PROMETHEUS_MULTIPROC_DIR"
-"""By this environment variable the server processes share the numbers of `/metrics`."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -147,7 +146,7 @@ def _serve(options: argparse.Namespace) -> int:
     secure = settings.tls_certificate is not None
     print(f"Serving on http{'s' if secure else ''}://{options.host}:{port}/cds-services", flush=True)
     with tempfile.TemporaryDirectory(prefix="cds-service-") as numbers:
-        os.environ[SHARED_NUMBERS] = numbers  # the server processes inherit it
+        os.environ[metrics.FOLDER] = numbers  # the server processes inherit it
         _run_server(options.host, port, settings)
     return 0
 

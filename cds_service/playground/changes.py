@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from cds_service.clinical.days import add_months
 from cds_service.clinical.facts import Source
 from cds_service.errors import MalformedRequest
 from cds_service.fhir.bundle import Page
 from cds_service.fhir.drugs import MAGNESIUM as MAGNESIUM_PRODUCTS
 from cds_service.fhir.drugs import NUTRITIONAL
 from cds_service.fhir.medications import read_medications
+from cds_service.fhir.observations import STATUS_RANK
 from cds_service.fhir.views import LabConcept, MedicationRequest
 from cds_service.playground import therapies
 from cds_service.playground.resources import bundle, observation
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
 
 NONE = "none"
 """Instead of a value: there is no result on file."""
-FINAL = frozenset({"final", "amended", "corrected", "appended"})
 TOTALS = frozenset({"total", "ambiguous"})
 EGFR, EGFR_NAME, EGFR_UNIT = "98979-8", "eGFR (CKD-EPI 2021)", "mL/min/{1.73_m2}"
 EARLIER = timedelta(days=120)
@@ -167,7 +168,7 @@ def analyte_of(resource: Json, terms: Terminology) -> tuple[str, str]:
 
 def _is_plain(resource: Json, analyte: Analyte, terms: Terminology) -> bool:
     quantity = resource.get("valueQuantity")
-    if not isinstance(quantity, dict) or resource.get("status") not in FINAL or quantity.get("comparator"):
+    if not isinstance(quantity, dict) or resource.get("status") not in STATUS_RANK or quantity.get("comparator"):
         return False
     name, form = analyte_of(resource, terms)
     if name != analyte.name or (name == VITAMIN_D.name and form not in TOTALS):
@@ -225,7 +226,7 @@ class _Chart:
         """Let the patient have turned *age* today."""
         patient = self._prefetch.get(Source.PATIENT.value)
         if isinstance(patient, dict):
-            patient["birthDate"] = str(_years_before(self._today, age))
+            patient["birthDate"] = str(add_months(self._today, -12 * age))
 
     def set_egfr(self, value: Decimal) -> None:
         """Let the eGFR be *value*, now and some months ago, in place of all that is known of the kidneys."""
@@ -249,10 +250,3 @@ class _Chart:
         except msgspec.ValidationError:
             return ()
         return {name for found in read_medications(Page((view,)), self._terms) for name in found.sets}
-
-
-def _years_before(day: date, years: int) -> date:
-    try:
-        return day.replace(year=day.year - years)
-    except ValueError:
-        return day.replace(year=day.year - years, day=28)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cds_service.clinical.bands import D, M, edges_in_force
 from cds_service.clinical.facts import Kind
+from cds_service.clinical.vitamin_d_state import NG_PER_NMOL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,8 +25,6 @@ VITAMIN_D_UNITS: dict[Family, str] = {"mass": "ng/mL", "molar": "nmol/L"}
 VITAMIN_D_TOP: dict[Family, Decimal] = {"mass": Decimal(60), "molar": Decimal(150)}
 MAGNESIUM_TOP = Decimal("1.3")
 HEADROOM = Decimal("1.08")
-PER_FAMILY = Decimal("2.496")
-"""nmol/L in one ng/mL, for the plot alone: the logic compares each result in its own unit (section 4)."""
 NAMES = {
     D.DEF: ("deficient", "low"), D.INS: ("insufficient", "lowish"), D.OK: ("adequate", "fine"),
     D.NOBAND: ("no band", "none"), D.HIGH: ("high", "highish"), D.TOX: ("toxic", "high"),
@@ -143,10 +142,11 @@ def _magnesium(results: list[tuple[date, LabResult]], guidance: Guidance, first:
 
 
 def _in_family(result: LabResult, family: Family) -> Decimal:
+    """The value in the unit of *family*, for the plot alone: the logic compares each result in its own (section 4)."""
     value = result.interval.bound if result.interval is not None else Decimal(0)
     if result.family == family:
         return value
-    return value / PER_FAMILY if family == "mass" else value * PER_FAMILY
+    return value * NG_PER_NMOL if family == "mass" else value / NG_PER_NMOL
 
 
 def _plot(

@@ -9,9 +9,17 @@ if TYPE_CHECKING:
 
     from cds_service.settings import Settings
 
+NOTHING = ("default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'")
+
+
+def policy(*more: str) -> str:
+    """A content policy that allows nothing, but for what *more* says."""
+    return "; ".join((*NOTHING, *more))
+
+
 HEADERS = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "Content-Security-Policy": policy("form-action 'none'"),
     "Referrer-Policy": "no-referrer",
     "Server": "cds-service",
     "X-Content-Type-Options": "nosniff",

@@ -19,6 +19,8 @@ from cds_service.errors import MalformedRequest, StoreUnavailable
 from cds_service.feedback import summary as summaries
 from cds_service.feedback.summary import Period, Summary
 from cds_service.web import owner, plots
+from cds_service.web.days import read_day
+from cds_service.web.headers import policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,17 +33,7 @@ if TYPE_CHECKING:
 
 USUAL_DAYS = 30
 MOST_DAYS = 366
-EARLIEST, LATEST = date(2000, 1, 1), date(2199, 12, 31)
-"""No call was ever made outside of these, and days near the ends of the calendar cannot be reckoned with."""
-DIRECTIVES = (
-    "default-src 'none'",
-    "img-src 'self' data:",
-    "style-src 'self'",
-    "form-action 'self'",
-    "frame-ancestors 'none'",
-    "base-uri 'none'",
-)
-POLICY = "; ".join(DIRECTIVES)
+POLICY = policy("img-src 'self' data:", "style-src 'self'", "form-action 'self'")
 PLOT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 """A plot carries its own styles; it is shown as an image, where no script runs."""
 
@@ -151,13 +143,4 @@ def _period() -> Period:
 
 def _day(name: str) -> date | None:
     text = request.args.get(name)
-    if not text:
-        return None
-    message = f"{name} must be a day such as 2026-03-02"
-    try:
-        day = date.fromisoformat(text)
-    except ValueError as error:
-        raise MalformedRequest(message) from error
-    if not EARLIEST <= day <= LATEST:
-        raise MalformedRequest(message)
-    return day
+    return read_day(name, text) if text else None

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from cds_service.clinical.guidance_types import Guidance
     from cds_service.settings import Settings
 
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""The environment variable by which the library shares numbers between processes."""
 CALL, FEEDBACK = "services.call", "feedback.feedback"
 """The endpoints that are counted."""
 UNKNOWN = "unknown"

@@ -1,7 +1,7 @@
 """The numbers of `/metrics` as the library keeps them.
 
 Imported once a server process is there, and not before: the library looks into the environment when it is imported, to
-know whether processes share numbers (`PROMETHEUS_MULTIPROC_DIR`).
+know whether processes share numbers.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from cds_service.web.metrics import FOLDER
+
 if TYPE_CHECKING:
     from cds_service.hooks.record import Call
 
 MEDIA_TYPE = CONTENT_TYPE_LATEST
-FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-"""The environment variable by which the library shares numbers between processes."""
 OF_A_CALL = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 OF_A_STAGE = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5)
 

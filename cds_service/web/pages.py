@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, Response, abort, current_app, render_template
 
 from cds_service.shipped import folder
+from cds_service.web.headers import policy
 from cds_service.web.markdown import anchor, render_page
 
 if TYPE_CHECKING:
@@ -29,15 +30,7 @@ SECTIONS = {
 }  # fmt: skip
 """The folders of the documentation, as its list is divided."""
 SHOWN_AS_THEY_ARE = {".jpg": "image/jpeg", ".json": "application/json"}
-DIRECTIVES = (
-    "default-src 'none'",
-    "img-src 'self' data:",
-    "style-src 'self'",
-    "frame-ancestors 'none'",
-    "base-uri 'none'",
-    "form-action 'none'",
-)
-POLICY = "; ".join(DIRECTIVES)
+POLICY = policy("img-src 'self' data:", "style-src 'self'", "form-action 'none'")
 EXTERNAL = ("http://", "https://")
 
 
@@ -130,15 +123,13 @@ STEPS = {
 """The headings of the steps that are no rules."""
 
 
-def init_app(app: Flask) -> Library:
-    """Put the documentation on *app*; hand over its pages, which others point to."""
-    library = _library(folder("docs"))
-    app.extensions["cds_pages"] = library
+def init_app(app: Flask) -> None:
+    """Put the documentation on *app*."""
+    app.extensions["cds_pages"] = _library(folder("docs"))
     blueprint = Blueprint("pages", __name__)
     blueprint.add_url_rule(ADDRESS, view_func=_index)
     blueprint.add_url_rule(f"{ADDRESS}/<path:name>", view_func=_page)
     app.register_blueprint(blueprint)
-    return library
 
 
 @cache

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import msgspec
 from flask import Blueprint, Response, abort, current_app, render_template, request
 
+from cds_service.clinical.days import whole_years
 from cds_service.errors import MalformedRequest, UnknownService
 from cds_service.fhir.bundle import UNREADABLE
 from cds_service.fhir.outcome import operation_outcome
@@ -16,7 +17,9 @@ from cds_service.hooks.feedback import read_feedback
 from cds_service.playground import drafts, therapies, timeline
 from cds_service.playground.changes import ANALYTES, Changes
 from cds_service.playground.trial import CLIENT, SERVICE, Trial
+from cds_service.web.days import check_day, read_day
 from cds_service.web.errors import STATUS
+from cds_service.web.headers import policy
 from cds_service.web.markdown import render
 from cds_service.web.media import JSON, check_json
 
@@ -28,21 +31,12 @@ if TYPE_CHECKING:
     from cds_service.playground.trial import Playground, Tried
     from cds_service.web.pages import Library
 
-DIRECTIVES = (
-    "default-src 'none'",
-    "connect-src 'self'",
-    "img-src 'self' data:",
-    "script-src 'self'",
-    "style-src 'self'",
-    "form-action 'none'",
-    "frame-ancestors 'none'",
-    "base-uri 'none'",
+POLICY = policy(
+    "connect-src 'self'", "img-src 'self' data:", "script-src 'self'", "style-src 'self'", "form-action 'none'"
 )
-POLICY = "; ".join(DIRECTIVES)
 LONGEST_VISIT = 64
 LONGEST_WAIT = 1.0
 """Seconds that feedback waits for its card to be written."""
-EARLIEST, LATEST = date(2000, 1, 1), date(2199, 12, 31)
 
 
 class Ask(msgspec.Struct, rename="camel", frozen=True, forbid_unknown_fields=True):
@@ -68,7 +62,8 @@ class Ask(msgspec.Struct, rename="camel", frozen=True, forbid_unknown_fields=Tru
         Raises:
             MalformedRequest: a day or the visit is none.
         """
-        _check_day(self.as_of)
+        if self.as_of is not None:
+            check_day("asOf", self.as_of)
         if len(self.visit) > LONGEST_VISIT:
             raise MalformedRequest(f"visit has more than {LONGEST_VISIT} characters")
         return Trial(
@@ -146,12 +141,7 @@ def _feedback() -> Response:
         message = "Feedback is not kept here (CDS_FEEDBACK)"
         raise UnknownService(message)
     check_json()
-    try:
-        day = date.fromisoformat(request.args.get("asOf", ""))
-    except ValueError as error:
-        message = "asOf must be a day such as 2026-03-02"
-        raise MalformedRequest(message) from error
-    _check_day(day)
+    day = read_day("asOf", request.args.get("asOf", ""))
     items = read_feedback(request.get_data(cache=False))
     recorder.flush(LONGEST_WAIT)  # the card may have been shown just now
     if items:
@@ -165,11 +155,6 @@ def _playground() -> Playground:
 
 def _recorder() -> Recorder | None:
     return cast("Recorder | None", current_app.extensions["cds_recorder"])
-
-
-def _check_day(day: date | None) -> None:
-    if day is not None and not EARLIEST <= day <= LATEST:
-        raise MalformedRequest(f"The day must be between {EARLIEST} and {LATEST}")
 
 
 def _context(tried: Tried) -> dict[str, object]:
@@ -213,9 +198,7 @@ def _curl(body: bytes) -> str:
 
 
 def _age(born: date | None, today: date) -> int | None:
-    if born is None or born > today:
-        return None
-    return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
+    return None if born is None or born > today else whole_years(born, today)
 
 
 def _egfr(answer: Answer) -> str:
