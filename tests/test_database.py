@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import shutil
+from datetime import date
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import Engine, create_engine, select, text
 from sqlalchemy.exc import OperationalError
 
 from cds_service.store.database import HEAD, MIGRATIONS, Database
-from cds_service.store.tables import METADATA
+from cds_service.store.tables import CARD, FEEDBACK, METADATA
 
 
 def test_migrations_make_the_tables(tmp_path: Path) -> None:
@@ -74,3 +76,43 @@ def test_file_that_was_removed_is_made_anew(tmp_path: Path) -> None:
         connection.execute(text("INSERT INTO secret VALUES ('a', 'b')"))
 
     assert (folder / "cds.sqlite3").exists()
+
+
+BEFORE = (
+    "INSERT INTO card VALUES ('c1', 1, '2026-03-02', 'hospital', 'p1', 's', 'h', 'topic', 'K', 'warning', 2)",
+    "INSERT INTO suggestion VALUES ('g1', 'c1', '2026-05-01'), ('g2', 'c1', NULL)",
+    "INSERT INTO feedback VALUES ('f1', 2, '2026-03-02', 'hospital', 's', 'c1', 'accepted', 'g1', NULL, NULL, 0, 't')",
+    "INSERT INTO feedback VALUES ('f2', 2, '2026-03-02', 'clinic', 's', 'c1', 'accepted', 'g1', NULL, NULL, 0, 't')",
+    "INSERT INTO feedback VALUES ('f3', 2, '2026-03-02', 'clinic', 's', 'cx', 'overridden', NULL, NULL, NULL, 0, 't')",
+)
+
+
+def _at_the_first(url: str) -> Engine:
+    """A database as the first migration left it, with a card, its suggestions and three feedbacks."""
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        for statement in BEFORE:
+            connection.execute(text(statement))
+    return engine
+
+
+def test_upgrade_keeps_what_was_said(tmp_path: Path) -> None:
+    """Feedback of before the upgrade has its card's patient and follow-up day; that on another's card has none."""
+    url = f"sqlite:///{tmp_path}/old.sqlite3"
+    _at_the_first(url).dispose()
+    repeated = (FEEDBACK.c.patient, FEEDBACK.c.topic, FEEDBACK.c.level, FEEDBACK.c.indicator, FEEDBACK.c.follow_up)
+    with Database(url).ready().connect() as connection:
+        rows = [tuple(row) for row in connection.execute(select(FEEDBACK.c.digest, *repeated))]
+        suggestions = connection.execute(select(CARD.c.suggestions)).scalars().all()
+
+    nothing = (None,) * 5
+    assert sorted(rows) == [
+        ("f1", "p1", "topic", 2, "warning", date(2026, 5, 1)),
+        ("f2", *nothing),
+        ("f3", *nothing),
+    ]
+    assert suggestions == [{"g1": "2026-05-01", "g2": None}]

@@ -183,7 +183,7 @@ class Recorder:
         self._start()  # it looks for the database to come back
 
     def _rows(self, notes: list[_Note]) -> Rows:
-        rows = Rows([], [], [], [])
+        rows = Rows([], [], [])
         for note in notes:
             if note.call is not None:
                 rows.calls.append({"at": note.at, **note.call})
@@ -197,10 +197,8 @@ class Recorder:
         about |= {"service": chart.service, "hook": chart.hook}
         for card in note.shown:
             own = {name: getattr(card, name) for name in ("uuid", "topic", "rule", "indicator", "level")}
+            own["suggestions"] = {uuid: None if day is None else str(day) for uuid, day in card.suggestions}
             rows.cards.append(about | own)
-            rows.suggestions.extend(
-                {"uuid": uuid, "card": card.uuid, "follow_up": follow_up} for uuid, follow_up in card.suggestions
-            )
         rows.quiet.extend({"at": note.at, "client": chart.client, "topic": topic} for topic in note.quiet)
 
     def _sweep(self) -> None:

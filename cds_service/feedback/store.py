@@ -6,23 +6,22 @@ import hashlib
 import hmac
 import re
 import secrets
-from datetime import timedelta
+from datetime import date, timedelta
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import and_, bindparam, delete, func, select
+from sqlalchemy import and_, bindparam, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from cds_service.clinical.guidance_checks import MOST_QUIET_DAYS
 from cds_service.hooks.feedback import ACCEPTED
 from cds_service.hooks.memory import Answered
-from cds_service.store.tables import CALL, CARD, FEEDBACK, QUIET, SECRET, SUGGESTION
+from cds_service.store.tables import CALL, CARD, FEEDBACK, QUIET, SECRET
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from datetime import date
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from sqlalchemy import Connection, Table
+    from sqlalchemy import Connection, RowMapping, Select, Table
 
     from cds_service.hooks.feedback import Item
     from cds_service.hooks.memory import Chart
@@ -36,6 +35,7 @@ NOT_KEPT = "(not kept)"
 """Stands for words of the client that do not look like a code or the address of a code system."""
 KEY = "patient-digest"
 DIGITS = 32
+REPEATED = ("patient", "topic", "level", "indicator", "follow_up")
 PIECE = 1000
 """Rows that are deleted or exported at a time."""
 TIMED = {CALL: CALL.c.at, CARD: CARD.c.at, QUIET: QUIET.c.at, FEEDBACK: FEEDBACK.c.received}
@@ -46,26 +46,27 @@ class Rows(NamedTuple):
 
     calls: list[Row]
     cards: list[Row]
-    suggestions: list[Row]
     quiet: list[Row]
 
 
 _ANSWERS = (
     select(
-        CARD.c.topic,
+        FEEDBACK.c.topic,
         FEEDBACK.c.day,
         FEEDBACK.c.outcome,
         FEEDBACK.c.system,
         FEEDBACK.c.code,
-        CARD.c.level,
-        CARD.c.indicator,
-        SUGGESTION.c.follow_up,
+        FEEDBACK.c.level,
+        FEEDBACK.c.indicator,
+        FEEDBACK.c.follow_up,
     )
-    .join(FEEDBACK, and_(FEEDBACK.c.card == CARD.c.uuid, FEEDBACK.c.client == CARD.c.client))
-    .outerjoin(SUGGESTION, and_(SUGGESTION.c.uuid == FEEDBACK.c.suggestion, SUGGESTION.c.card == CARD.c.uuid))
-    .where(CARD.c.client == bindparam("client"), CARD.c.patient == bindparam("patient"))
+    .where(FEEDBACK.c.client == bindparam("client"), FEEDBACK.c.patient == bindparam("patient"))
     .where(FEEDBACK.c.day > bindparam("since"))
 )
+_UNKNOWN = select(FEEDBACK.c.digest, FEEDBACK.c.client, FEEDBACK.c.card, FEEDBACK.c.suggestion).where(
+    FEEDBACK.c.patient.is_(None)
+)
+"""Feedback whose card was not there when it came."""
 
 
 class FeedbackStore:
@@ -110,15 +111,35 @@ class FeedbackStore:
         # In one order, so that two bodies with the same items never wait for one another.
         rows = sorted((_feedback_row(client, service, item, day, now) for item in items), key=itemgetter("digest"))
         with self._database.ready().begin() as connection:
+            known = _cards(connection, {row["card"] for row in rows})
+            for row in rows:
+                row.update(_of_card(row, known))
             _insert(connection, FEEDBACK, rows)
+        unknown = [row["digest"] for row in rows if row["patient"] is None]
+        if unknown:  # A card that was written meanwhile did not find its feedback: one of the two must see the other.
+            self._tell_cards(_UNKNOWN.where(FEEDBACK.c.digest.in_(unknown)))
 
     def write(self, rows: Rows) -> None:
         """Write *rows*, all of them or none."""
         with self._quick.ready().begin() as connection:
             _insert(connection, CALL, rows.calls)
             _insert(connection, CARD, rows.cards)
-            _insert(connection, SUGGESTION, rows.suggestions)
             _insert(connection, QUIET, rows.quiet)
+        if rows.cards:
+            first = min(row["at"] for row in rows.cards)
+            self._tell_cards(_UNKNOWN.where(FEEDBACK.c.received >= first))
+
+    def _tell_cards(self, unknown: Select[Any]) -> None:
+        """Give feedback that came before its card was written what it repeats of the card."""
+        with self._database.reader().connect() as connection:
+            rows = [dict(row) for row in connection.execute(unknown).mappings()]
+            known = _cards(connection, {row["card"] for row in rows})
+        found = [row["digest"] for row in rows if row["card"] in known]
+        if found:
+            with self._database.ready().begin() as connection:
+                for row in rows:
+                    of_card = _of_card(row, known)
+                    connection.execute(update(FEEDBACK).where(FEEDBACK.c.digest == row["digest"]).values(of_card))
 
     def count_before(self, moment: int) -> int:
         """How many rows are older than *moment* (milliseconds since 1970)."""
@@ -135,8 +156,6 @@ class FeedbackStore:
             while True:
                 with self._database.ready().begin() as connection:
                     old = connection.execute(select(key).where(column < moment).limit(PIECE)).scalars().all()
-                    if table is CARD and old:
-                        connection.execute(delete(SUGGESTION).where(SUGGESTION.c.card.in_(old)))
                     if old:
                         connection.execute(delete(table).where(key.in_(old)))
                 if not old:
@@ -194,6 +213,22 @@ def _insert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     if rows:
         dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
         connection.execute(dialect.insert(table).on_conflict_do_nothing(), rows)
+
+
+def _cards(connection: Connection, uuids: Collection[str]) -> dict[str, RowMapping]:
+    """The cards with *uuids* that are known."""
+    query = select(CARD).where(CARD.c.uuid.in_(sorted(uuids)))
+    return {row["uuid"]: row for row in connection.execute(query).mappings()} if uuids else {}
+
+
+def _of_card(row: Row, known: Mapping[str, RowMapping]) -> Row:
+    """What the feedback *row* repeats of its card; nothing of a card of another client."""
+    card = known.get(row["card"])
+    if card is None or card["client"] != row["client"]:
+        return dict.fromkeys(REPEATED)
+    follow_up = card["suggestions"].get(row["suggestion"])
+    of_card = {name: card[name] for name in ("patient", "topic", "level", "indicator")}
+    return of_card | {"follow_up": follow_up and date.fromisoformat(follow_up)}
 
 
 def _uuid(text: str) -> str:

@@ -17,7 +17,7 @@ TURN = 10
 """Seconds to wait in SQLite for another process that writes."""
 DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 MIGRATIONS = Path(__file__).parent / "migrations"
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration."""
 LOCK = 2_501_916
 """The advisory lock of PostgreSQL that whoever migrates holds."""

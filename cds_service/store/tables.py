@@ -5,7 +5,7 @@ Times are milliseconds since 1970 in UTC; days are those of the engine (`CDS_TIM
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Date, Float, Index, Integer, MetaData, String, Table
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Date, Float, Index, Integer, MetaData, String, Table
 
 METADATA = MetaData()
 Id = BigInteger().with_variant(Integer, "sqlite")
@@ -57,18 +57,12 @@ CARD = Table(
     Column("rule", String(16), nullable=False),
     Column("indicator", String(8), nullable=False),
     Column("level", Integer, nullable=False),
-    Index("card_of_patient", "client", "patient"),
+    Column("suggestions", JSON, nullable=False),
 )
-"""One row a card that was shown; `level` counts the thresholds its result had crossed."""
+"""One row a card that was shown; `level` counts the thresholds its result had crossed.
 
-SUGGESTION = Table(
-    "suggestion",
-    METADATA,
-    Column("uuid", String(36), primary_key=True),
-    Column("card", String(36), nullable=False, index=True),
-    Column("follow_up", Date),
-)
-"""One row a suggestion; `follow_up` is the first day that a test in it is for."""
+`suggestions` has for the uuid of each the first day that a test in it is for, or null.
+"""
 
 QUIET = Table(
     "quiet",
@@ -95,5 +89,15 @@ FEEDBACK = Table(
     Column("code", String(200)),
     Column("commented", Boolean, nullable=False),
     Column("outcome_at", String(40), nullable=False),
+    Column("patient", String(32)),
+    Column("topic", String(63)),
+    Column("level", Integer),
+    Column("indicator", String(8)),
+    Column("follow_up", Date),
+    Index("feedback_of_patient", "client", "patient"),
 )
-"""One row a thing that was done with a card; `digest` is of what makes two of them the same. Comments are not kept."""
+"""One row a thing that was done with a card; `digest` is of what makes two of them the same. Comments are not kept.
+
+From `patient` on it repeats what the next chart-open of that patient asks for, so that this is found at once however
+often the chart was opened; null as long as the card is not known.
+"""

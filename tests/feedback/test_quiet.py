@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import threading
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import delete, event
 
-from cds_service.feedback.store import Rows
-from cds_service.store.tables import QUIET
+from cds_service.feedback.store import FeedbackStore, Rows
+from cds_service.hooks.memory import Chart
+from cds_service.store.database import Database
+from cds_service.store.tables import CARD, QUIET
 from tests.feedback.hospital import (
     CODES,
     HL7,
@@ -311,6 +316,62 @@ def test_accepted_with_an_unknown_suggestion(today: Hospital, server: str) -> No
     today.tell(accepted(shown, str(uuid.uuid4())))
 
     assert [one["until"] for one in hushed(today, server, **DEFICIENT)] == ["2026-05-25"]
+
+
+def _row_of(url: str, topic: str) -> Json:
+    """The one card of *topic* in the database."""
+    (found,) = [row for row in rows(url, CARD) if row["topic"] == topic]
+    return found
+
+
+def test_feedback_before_its_card_is_written(database_url: str, server: str) -> None:
+    """Feedback that is kept before the card it is about counts once the card is written, and by its follow-up day.
+
+    That of 2 June is bounded to 90 days; without it the topic would be quiet for 84 (until 25 May).
+    """
+    with hospital(database_url) as service:
+        shown = card(service.open(chart(server, **DEFICIENT)), D)
+        row = _row_of(database_url, D)
+        store = service.recorder.store
+        with store.connect() as connection:
+            connection.execute(delete(CARD))
+            connection.commit()
+        assert service.tell(accepted(shown)).status_code == 200
+        assert topics(service.open(chart(server, **DEFICIENT))) == [D, ADJUNCT]
+        store.write(Rows([], [row], []))
+
+        assert [one["until"] for one in hushed(service, server, **DEFICIENT)] == ["2026-05-31"]
+
+
+def test_chart_that_was_opened_often(tmp_path: Path) -> None:
+    """What was said of a patient's cards is found in so many steps, however many cards the patient was shown."""
+    url = f"sqlite:///{tmp_path}/often.sqlite3"
+    with hospital(url) as service:
+        service.tell(overridden(card(service.open(chart(**DEFICIENT)), D), "treated"))
+    row = _row_of(url, D)
+    asked = Chart(row["client"], "", "p1", row["service"], row["hook"], AS_OF)
+    database, taken = Database(url), Counter[str]()
+    event.listen(
+        database.engine,
+        "connect",
+        lambda driver, _: driver.set_progress_handler(lambda: taken.update(["step"]), 1),
+    )
+    store = FeedbackStore(database, database, None)
+
+    def steps() -> int:
+        """Steps of SQLite's machine for what a chart-open asks."""
+        taken.clear()
+        assert len(store.answers(asked, row["patient"])) == 1
+        return taken["step"]
+
+    steps()
+    few = steps()
+    store.write(Rows([], [{**row, "uuid": str(uuid.UUID(int=n))} for n in range(2000)], []))
+    many = steps()
+    store.close()
+
+    assert few > 0
+    assert many == few
 
 
 def test_several_answers(today: Hospital, server: str) -> None:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ import time_machine
 from sqlalchemy import create_engine, inspect
 
 from cds_service.cli import main
-from cds_service.store.tables import CALL, CARD, FEEDBACK, METADATA, QUIET, SECRET, SUGGESTION
+from cds_service.store.tables import CALL, CARD, FEEDBACK, METADATA, QUIET, SECRET
 from cds_service.web.audit import RECEIVED
 from tests.feedback.hospital import (
     Hospital,
@@ -351,7 +351,6 @@ def test_retention(database_url: str) -> None:
         assert rows(database_url, FEEDBACK) == rows(database_url, QUIET) == []
         cards = {row["uuid"] for row in rows(database_url, CARD)}
         assert shown["uuid"] not in cards
-        assert {row["card"] for row in rows(database_url, SUGGESTION)} == cards
         assert min(row["at"] for row in rows(database_url, CALL)) > START.timestamp() * 1000
 
 
@@ -420,7 +419,7 @@ def test_purge(told: Hospital, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["feedback", "purge", "--before", "2026-03-03"]) == 0
 
     assert capsys.readouterr().out.startswith("3 rows")
-    assert [len(rows(told.url, table)) for table in (CALL, CARD, SUGGESTION, FEEDBACK)] == [0, 0, 0, 1]
+    assert [len(rows(told.url, table)) for table in (CALL, CARD, FEEDBACK)] == [0, 0, 1]
 
 
 @pytest.mark.parametrize("day", ["yesterday", "2026-02-30", None])
@@ -537,7 +536,6 @@ def test_what_is_remembered_of_a_card(service: Hospital) -> None:
     """Row 162: a card is remembered by its uuid, topic, rule, urgency, hook, service, client and day."""
     shown = card(service.open(chart(_server(1), **DEFICIENT)), D)
     (row,) = rows(service.url, CARD)
-    suggestions = {(one["uuid"], one["follow_up"]) for one in rows(service.url, SUGGESTION)}
 
     assert {name: row[name] for name in row.keys() - {"at", "patient"}} == {
         "uuid": shown["uuid"],
@@ -549,5 +547,5 @@ def test_what_is_remembered_of_a_card(service: Hospital) -> None:
         "rule": "K-DDEF",
         "indicator": "warning",
         "level": 2,
+        "suggestions": {one["uuid"]: "2026-06-02" for one in shown["suggestions"]},
     }
-    assert suggestions == {(one["uuid"], date(2026, 6, 2)) for one in shown["suggestions"]}
