@@ -28,20 +28,17 @@ from cds_service.playground import situations
 from cds_service.playground.trial import Playground
 from cds_service.shipped import folder
 from cds_service.store.database import Database
-from cds_service.trust import clients as clients_module
-from cds_service.trust.clients import Clients
-from cds_service.trust.keys import FetchedKeys
 from cds_service.trust.rates import read_rate
-from cds_service.trust.replays import Replays
-from cds_service.trust.tokens import Verifier
 from cds_service.web.trust import Trust
 
 if TYPE_CHECKING:
+    from cds_service.clinical.guidance_types import Guidance
     from cds_service.fhir.servers import ServerRules
+    from cds_service.fhir.terminology import Terminology
     from cds_service.settings import Settings
-    from cds_service.trust.clients import Client
+    from cds_service.trust.clients import Client, Clients
     from cds_service.trust.keys import KeySource
-    from cds_service.trust.tokens import SeenTokens
+    from cds_service.trust.tokens import SeenTokens, Verifier
 
 
 def build_engine(settings: Settings) -> Engine:
@@ -50,13 +47,13 @@ def build_engine(settings: Settings) -> Engine:
     Raises:
         StartupError: a setting or a guidance file is wrong.
     """
-    loaded = guidance.load(settings.profile, settings.ckd_overlay)
-    terms = terminology.load(loaded.names)
+    loaded, writer = _advice(settings.profile, settings.ckd_overlay)
+    terms = _terms(settings.profile, settings.ckd_overlay)
     return Engine(
         guidance=loaded,
         terms=terms,
         registry=registry.build(terms),
-        writer=CardWriter(loaded, Orders(loaded)),
+        writer=writer,
         completer=_completer(settings, settings.server_rules()),
         max_cards=settings.max_cards,
         d3_is_total=settings.d3_is_total,
@@ -64,6 +61,25 @@ def build_engine(settings: Settings) -> Engine:
         sizes=SizeLimits(settings.max_entries, settings.max_resources),
         today=settings.today,
     )
+
+
+@cache
+def _advice(profile: str, overlay: str) -> tuple[Guidance, CardWriter]:
+    """Guidance and what writes its cards. Read once: server processes have from their parent what it checked."""
+    loaded = guidance.load(profile, overlay)
+    return loaded, CardWriter(loaded, Orders(loaded))
+
+
+@cache
+def _terms(profile: str, overlay: str) -> Terminology:
+    """The value sets, with the names of the guidance."""
+    return terminology.load(_advice(profile, overlay)[0].names)
+
+
+def reread() -> None:
+    """Let the next engine be built from the files as they are then."""
+    _advice.cache_clear()
+    _terms.cache_clear()
 
 
 def _completer(settings: Settings, rules: ServerRules) -> FhirCompleter:
@@ -92,11 +108,16 @@ def load_clients(settings: Settings) -> Clients:
     Raises:
         SettingsError: it is wrong.
     """
-    return Clients() if settings.clients is None else clients_module.load(settings.clients)
+    from cds_service.trust import clients  # noqa: PLC0415 - cryptography is slow to import, and not everybody needs it
+
+    return clients.Clients() if settings.clients is None else clients.load(settings.clients)
 
 
 def build_verifier(settings: Settings, clients: Clients, seen: SeenTokens) -> Verifier:
     """What checks the tokens of *clients*; it asks *seen* whether one was used before."""
+    from cds_service.trust.keys import FetchedKeys  # noqa: PLC0415 - as above
+    from cds_service.trust.tokens import Verifier  # noqa: PLC0415
+
     keys: dict[str, KeySource] = {}
     for client in clients:
         pinned = client.pinned
@@ -112,6 +133,8 @@ def build_trust(settings: Settings, engine: Engine) -> Trust | None:
     """
     if settings.auth == "off":
         return None
+    from cds_service.trust.replays import Replays  # noqa: PLC0415 - as above
+
     clients = load_clients(settings)
     seen = Replays(_database(settings, quick=True))
     return Trust(
@@ -168,8 +191,8 @@ def _engine_for(client: Client, engine: Engine, settings: Settings) -> Engine:
 
 def _guided(engine: Engine, profile: str, overlay: str) -> Engine:
     """*engine* with other guidance."""
-    loaded = guidance.load(profile, overlay)
-    return replace(engine, guidance=loaded, writer=CardWriter(loaded, Orders(loaded)))
+    loaded, writer = _advice(profile, overlay)
+    return replace(engine, guidance=loaded, writer=writer)
 
 
 def build_playground(settings: Settings, engine: Engine, recorder: Recorder | None) -> Playground | None:

@@ -19,13 +19,19 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cds_service import feedback_cli
 from cds_service import settings as settings_module
-from cds_service.app import build_engine, build_recorder, build_trust, build_verifier, load_clients, warnings
+from cds_service.app import (
+    build_engine,
+    build_recorder,
+    build_trust,
+    build_verifier,
+    load_clients,
+    reread,
+    warnings,
+)
 from cds_service.errors import RequestError, SettingsError, StartupError
 from cds_service.fhir.outcome import operation_outcome
 from cds_service.fhir.servers import origin_of
-from cds_service.trust import trial
-from cds_service.trust.keys import FetchedKeys
-from cds_service.trust.tokens import CHECKS, Untrusted
+from cds_service.trust.refusal import CHECKS, Untrusted
 from cds_service.web import metrics
 
 if TYPE_CHECKING:
@@ -44,6 +50,7 @@ LAST_SECONDS = 5
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command in *arguments* (default: the command line) and return the exit status."""
     options = _parser().parse_args(arguments)
+    reread()
     try:
         status: int = options.run(options)
         sys.stdout.flush()
@@ -278,6 +285,8 @@ class _NothingSeen:
 
 def _test_token(options: argparse.Namespace) -> int:
     """Tell each check of a token until one fails; here, and nowhere else, what is wrong is said."""
+    from cds_service.trust.keys import FetchedKeys  # noqa: PLC0415 - slow to import, and for this command alone
+
     settings = settings_module.load()
     if settings.clients is None:
         raise SettingsError("CDS_CLIENTS: name the registry of clients")
@@ -303,6 +312,8 @@ def _test_token(options: argparse.Namespace) -> int:
 
 
 def _trial_token(options: argparse.Namespace) -> int:
+    from cds_service.trust import trial  # noqa: PLC0415 - as above
+
     settings = settings_module.load()
     if settings.clients is None or trial.ISSUER not in {client.iss for client in load_clients(settings)}:
         raise SettingsError("CDS_CLIENTS: name a registry of clients that has the preset local-trial")

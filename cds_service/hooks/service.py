@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cds_service.clinical.evaluate import Evaluation, evaluate
 from cds_service.clinical.facts import PatientFacts
 from cds_service.errors import InvalidFhir
-from cds_service.fhir import reader, strict
+from cds_service.fhir import reader
 from cds_service.hooks.memory import FORGETFUL, Chart, said, shown_cards
 from cds_service.hooks.messages import EXPLAIN, read_request
 from cds_service.hooks.prefetch import gather, read_record
@@ -100,6 +100,8 @@ class Engine:
 
 def _check_strictly(keys: Iterable[Key]) -> None:
     """Refuse what is not valid FHIR R4, with all that is wrong with it."""
+    from cds_service.fhir import strict  # noqa: PLC0415 - few ask for it, and it is slow to import
+
     found = [
         f"prefetch.{key.source.value}: {f'{where}: ' if where else ''}{message}"
         for key in keys

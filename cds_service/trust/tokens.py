@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import jwt
 
-from cds_service.errors import CdsError
+from cds_service.trust.refusal import Untrusted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -19,39 +19,11 @@ if TYPE_CHECKING:
     from cds_service.trust.clients import Client, Clients
     from cds_service.trust.keys import KeySource
 
-CHECKS = {
-    "token": "a bearer token that is a JWT",
-    "header": "typ JWT, alg and kid, and no critical extension",
-    "claims": "iss, aud, exp, iat and jti, each of its type",
-    "iss": "a client of the registry",
-    "alg": "an algorithm that the client may use",
-    "jku": "the client's own jku, or none",
-    "kid": "a key of the client that the algorithm fits",
-    "signature": "a signature by that key",
-    "aud": "the URL that is called",
-    "time": "exp, nbf and iat, as the clock says",
-    "age": "no longer valid than the client's tokens may be",
-    "tenant": "a tenant of the client",
-    "origin": "a browser origin of the client, or none",
-    "jti": "a jti that has not been seen",
-}
-"""Every check in the order it is made, and what it asks for."""
-
 LONGEST_TOKEN = 8192
 LONGEST_JTI = 512
 REQUIRED = ("iss", "aud", "exp", "iat", "jti")
 LATEST = 2**53
 """A NumericDate beyond it is not a time (and no exact number)."""
-
-
-class Untrusted(CdsError):
-    """The caller is not let in. `check` names the check that failed; the message is not for the caller."""
-
-    def __init__(self, check: str, message: str, client: str | None = None) -> None:
-        """Name the *check* of `CHECKS`, say what was wrong, and which *client* it claimed to be where that is known."""
-        super().__init__(message)
-        self.check = check
-        self.client = client
 
 
 class Caller(NamedTuple):

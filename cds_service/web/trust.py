@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from flask import Response, g, request
 
 from cds_service.trust.rates import Rates
-from cds_service.trust.tokens import Untrusted
+from cds_service.trust.refusal import Untrusted
 from cds_service.web.slashes import AS_CALLED
 
 if TYPE_CHECKING:

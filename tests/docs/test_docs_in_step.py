@@ -29,7 +29,7 @@ from cds_service.hooks import prefetch as prefetch_module
 from cds_service.hooks.registry import REQUIRED
 from cds_service.settings import CONFIG_VARIABLE, Settings, load
 from cds_service.trust.clients import Client
-from cds_service.trust.tokens import CHECKS
+from cds_service.trust.refusal import CHECKS
 from cds_service.web.errors import STATUS
 from tests.support.fixtures import FOLDER, ROOT
 

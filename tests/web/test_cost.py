@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -63,3 +66,19 @@ def test_cost_grows_in_a_straight_line(key: str):
     none, some, twice = cost(0), cost(SOME), cost(TWICE)
 
     assert twice - none <= 2.1 * (some - none)
+
+
+SLOW_TO_IMPORT = {"fhir.resources", "jwt", "cryptography", "alembic", "pygal"}
+IMPORTED = "import sys, cds_service; cds_service.create_app(); print(*sys.modules, sep='\\n')"
+
+
+def test_what_is_seldom_needed_is_not_imported(tmp_path: Path):
+    """Without tokens and with the shipped guidance a server process does without what is slow to import and large."""
+    settings = {"CDS_AUTH": "off", "CDS_DATABASE_URL": f"sqlite:///{tmp_path}/cds.sqlite3"}
+    ran = subprocess.run(
+        [sys.executable, "-c", IMPORTED], env={**os.environ, **settings}, capture_output=True, text=True, check=True
+    )
+
+    imported = set(ran.stdout.split())
+    assert "cds_service.web.services" in imported
+    assert imported & SLOW_TO_IMPORT == set()
