@@ -82,7 +82,7 @@ def main(arguments: Sequence[str]) -> None:
 
 @contextmanager
 def application(folder: Path, as_of: date) -> Iterator[Flask]:
-    """The application, warm, with the garbage collector told what the server tells it."""
+    """The application, with the garbage collector told what the server tells it."""
     app = create_app(Settings(as_of=as_of, database_url=f"sqlite:///{folder}/inside.sqlite3", max_body=LARGEST_BODY))
     gc.collect()
     gc.freeze()
