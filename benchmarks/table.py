@@ -135,12 +135,12 @@ def where_it_goes(inside: Inside, samples: Sequence[Sample]) -> str:
     rows += [
         ("looking for earlier feedback, noting what is shown (`feedback`, SQLAlchemy)", inside.engine - stages),
         ("web framework, headers, numbers, log (`web`, Flask)", inside.application - inside.engine),
-        ("writing feedback in the background", inside.process - inside.application),
+        ("writing feedback in the background", inside.background),
     ]
-    total = inside.process
+    total = within = inside.application + inside.background
     if samples:
         total = statistics.median(sample.cpu for sample in samples) / 1e3
-        rows.append(("server and kernel: HTTP, event loop, threads (granian, `web/front.py`)", total - inside.process))
+        rows.append(("server and kernel: HTTP, event loop, threads (granian, `web/front.py`)", total - within))
     rows.append(("**all**", total))
     return table(("Part", "ms", "Share"), [[name, short(s * 1e3), f"{s / total:.0%}"] for name, s in rows])
 

@@ -11,7 +11,7 @@ INSIDE = Inside(
     stages={"decode": 0.001, "logic": 0.002},
     engine=0.004,
     application=0.005,
-    process=0.0055,
+    background=0.0005,
     rings={"clinical": 0.75, "flask": 0.25},
     line=[],
 )
@@ -33,7 +33,7 @@ def test_servers_stand_side_by_side():
 
 
 def test_parts_of_a_request_add_up():
-    """Each part is what it has beyond the one inside it: 3 ms of stages in 4 of engine, 5, 5.5, and 10 over HTTP."""
+    """Each part is what it has beyond the one inside it: 3 ms of stages in 4 of engine, 5, 0.5 beside, 10 over HTTP."""
     rows = cells(where_it_goes(INSIDE, [MINE._replace(cpu=10)]))
 
     assert [row[1:] for row in rows] == [
