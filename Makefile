@@ -15,6 +15,7 @@
 #   make fuzz         20,000 broken requests and schemathesis against the running service
 #   make test-load    feedback from eight processes, and fifty kills of the server
 #   make attack       take guards out one by one: the tests must notice each
+#   make bench        measure the service side by side with its peers (needs wrk; ROUNDS=5; see docs/explanation/performance.md)
 #   make sbom         list the packages that run it in dist/sbom.json (CycloneDX)
 #   make lock         write the locks anew from pyproject.toml (UPGRADE=--upgrade: newest versions)
 #   make clean        remove all that make made
@@ -26,7 +27,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := run
-.PHONY: run test check format test-fhir test-peers test-postgres test-served test-browser screenshots sandbox run-sandbox fuzz test-load attack sbom lock clean
+.PHONY: run test check format test-fhir test-peers test-postgres test-served test-browser screenshots sandbox run-sandbox fuzz test-load attack bench sbom lock clean
 
 run: .venv/runtime-ready
 	exec $(BIN)/cds-service serve --port $(PORT)
@@ -89,6 +90,9 @@ test-load: .venv/dev-ready
 attack: .venv/dev-ready
 	$(BIN)/python tests/trust/mutations.py
 
+bench: .venv/runtime-ready
+	$(BIN)/python -m benchmarks.bench
+
 # An environment that holds what runs the service and nothing else.
 sbom: .venv/dev-ready
 	@mkdir -p dist
@@ -107,7 +111,7 @@ lock: .venv/dev-ready
 
 clean:
 	rm -rf .venv .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist
-	find cds_service tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find benchmarks cds_service tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One environment; a stamp for what has been installed into it. A changed lock installs again.
 .venv/bin/pip:

@@ -14,8 +14,8 @@ import gc
 import io
 import statistics
 import time
-from collections.abc import Callable
-from datetime import date, datetime
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -25,6 +25,8 @@ from cds_service import create_app
 from cds_service.settings import Settings
 
 AS_OF = date(2026, 3, 2)
+NEWEST, EARLIER = date(2026, 2, 20), date(2026, 1, 20)
+"""The day of the newest result of a kind, and the day from which the others go back."""
 ROUNDS, CALLS = 7, 400
 LOINC, UCUM = "http://loinc.org", "http://unitsofmeasure.org"
 RESULTS = {
@@ -44,7 +46,8 @@ PROBLEMS = ("38341003", "44054006", "55822004", "431855005", "64859006",
 
 
 def observation(number: int, code: str, unit: str, value: float) -> dict[str, Any]:
-    """One laboratory result, with the elements a real server sends beside those that are read."""
+    """One laboratory result, with the elements a real server sends beside those that are read; 0 is the newest."""
+    day = NEWEST if number == 0 else EARLIER - timedelta(days=number)
     return {
         "resourceType": "Observation",
         "id": f"observation-{code}-{number}",
@@ -54,7 +57,7 @@ def observation(number: int, code: str, unit: str, value: float) -> dict[str, An
                                   "code": "laboratory"}]}],
         "code": {"coding": [{"system": LOINC, "code": code, "display": "A laboratory test"}], "text": "A test"},
         "subject": {"reference": "Patient/typical"},
-        "effectiveDateTime": f"2026-{2 if number == 0 else 1:02d}-{20 - number:02d}T09:15:00+01:00",
+        "effectiveDateTime": f"{day}T09:15:00+01:00",
         "issued": "2026-02-20T11:30:00.000+01:00",
         "valueQuantity": {"value": value, "unit": unit, "system": UCUM, "code": unit},
         "referenceRange": [{"low": {"value": 1.6, "unit": unit}, "high": {"value": 150, "unit": unit}}],
@@ -98,13 +101,19 @@ def bundle(resources: list[dict[str, Any]]) -> dict[str, Any]:
 
 def typical() -> bytes:
     """The request."""
+    return made({key: len(values) for key, (_, _, values) in RESULTS.items()}, len(DRUGS), len(PROBLEMS))
+
+
+def made(results: Mapping[str, int], drugs: int, problems: int) -> bytes:
+    """A request with so many results of each key, drugs and problems; their values, names and codes recur."""
     prefetch: dict[str, Any] = {
         "patient": {"resourceType": "Patient", "id": "typical", "gender": "female", "birthDate": "1958-04-12"}
     }
     for key, (code, unit, values) in RESULTS.items():
-        prefetch[key] = bundle([observation(n, code, unit, value) for n, value in enumerate(values)])
-    prefetch["medications"] = bundle([medication(n, text) for n, text in enumerate(DRUGS)])
-    prefetch["conditions"] = bundle([condition(n, code) for n, code in enumerate(PROBLEMS)])
+        found = [observation(n, code, unit, values[n % len(values)]) for n in range(results.get(key, 0))]
+        prefetch[key] = bundle(found)
+    prefetch["medications"] = bundle([medication(n, DRUGS[n % len(DRUGS)]) for n in range(drugs)])
+    prefetch["conditions"] = bundle([condition(n, PROBLEMS[n % len(PROBLEMS)]) for n in range(problems)])
     prefetch["labOrders"] = bundle([])
     context = {"userId": "Practitioner/one", "patientId": "typical"}
     return msgspec.json.encode(
