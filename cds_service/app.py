@@ -32,9 +32,7 @@ from cds_service.trust.rates import read_rate
 from cds_service.web.trust import Trust
 
 if TYPE_CHECKING:
-    from cds_service.clinical.guidance_types import Guidance
     from cds_service.fhir.servers import ServerRules
-    from cds_service.fhir.terminology import Terminology
     from cds_service.settings import Settings
     from cds_service.trust.clients import Client, Clients
     from cds_service.trust.keys import KeySource
@@ -47,13 +45,13 @@ def build_engine(settings: Settings) -> Engine:
     Raises:
         StartupError: a setting or a guidance file is wrong.
     """
-    loaded, writer = _advice(settings.profile, settings.ckd_overlay)
-    terms = _terms(settings.profile, settings.ckd_overlay)
+    loaded = guidance.load(settings.profile, settings.ckd_overlay)
+    terms = terminology.load(loaded.names)
     return Engine(
         guidance=loaded,
         terms=terms,
         registry=registry.build(terms),
-        writer=writer,
+        writer=CardWriter(loaded, Orders(loaded)),
         completer=_completer(settings, settings.server_rules()),
         max_cards=settings.max_cards,
         d3_is_total=settings.d3_is_total,
@@ -61,25 +59,6 @@ def build_engine(settings: Settings) -> Engine:
         sizes=SizeLimits(settings.max_entries, settings.max_resources),
         today=settings.today,
     )
-
-
-@cache
-def _advice(profile: str, overlay: str) -> tuple[Guidance, CardWriter]:
-    """Guidance and what writes its cards. Read once: server processes have from their parent what it checked."""
-    loaded = guidance.load(profile, overlay)
-    return loaded, CardWriter(loaded, Orders(loaded))
-
-
-@cache
-def _terms(profile: str, overlay: str) -> Terminology:
-    """The value sets, with the names of the guidance."""
-    return terminology.load(_advice(profile, overlay)[0].names)
-
-
-def reread() -> None:
-    """Let the next engine be built from the files as they are then."""
-    _advice.cache_clear()
-    _terms.cache_clear()
 
 
 def _completer(settings: Settings, rules: ServerRules) -> FhirCompleter:
@@ -191,8 +170,8 @@ def _engine_for(client: Client, engine: Engine, settings: Settings) -> Engine:
 
 def _guided(engine: Engine, profile: str, overlay: str) -> Engine:
     """*engine* with other guidance."""
-    loaded, writer = _advice(profile, overlay)
-    return replace(engine, guidance=loaded, writer=writer)
+    loaded = guidance.load(profile, overlay)
+    return replace(engine, guidance=loaded, writer=CardWriter(loaded, Orders(loaded)))
 
 
 def build_playground(settings: Settings, engine: Engine, recorder: Recorder | None) -> Playground | None:
@@ -221,8 +200,8 @@ def build_playground(settings: Settings, engine: Engine, recorder: Recorder | No
     )
 
 
-def create_app(settings: Settings | None = None) -> Flask:
-    """The WSGI application, by *settings* or those of the environment.
+def create_app(settings: Settings | None = None, engine: Engine | None = None) -> Flask:
+    """The WSGI application, by *settings* or those of the environment; around an *engine* that was built by them.
 
     Raises:
         StartupError: a setting, a guidance file or the registry of clients is wrong.
@@ -230,7 +209,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     chosen = settings if settings is not None else settings_module.load()
     app = Flask("cds_service", static_folder=None, template_folder="web/templates")
     recorder = build_recorder(chosen)
-    engine = build_engine(chosen)
+    engine = build_engine(chosen) if engine is None else engine
     if recorder is not None:
         engine = replace(engine, memory=recorder)
     who = build_trust(chosen, engine)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 
-from cds_service import feedback_cli
+from cds_service import feedback_cli, server
 from cds_service import settings as settings_module
 from cds_service.app import (
     build_engine,
@@ -25,7 +25,6 @@ from cds_service.app import (
     build_trust,
     build_verifier,
     load_clients,
-    reread,
     warnings,
 )
 from cds_service.errors import RequestError, SettingsError, StartupError
@@ -50,7 +49,6 @@ LAST_SECONDS = 5
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command in *arguments* (default: the command line) and return the exit status."""
     options = _parser().parse_args(arguments)
-    reread()
     try:
         status: int = options.run(options)
         sys.stdout.flush()
@@ -147,7 +145,8 @@ def _serve(options: argparse.Namespace) -> int:
     _check_host(options.host, settings, told=options.without_authentication)
     _check_tls(settings)
     port = _free_port(options.host, options.port)
-    build_trust(settings, build_engine(settings))  # what is wrong stops here, before any worker starts
+    server.engine = build_engine(settings)  # what is wrong stops here, before any server process starts
+    build_trust(settings, server.engine)
     for warning in [*warnings(settings), *_database_warnings(settings)]:
         print(f"WARNING: {warning}", file=sys.stderr, flush=True)
     secure = settings.tls_certificate is not None

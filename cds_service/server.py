@@ -12,12 +12,17 @@ from cds_service.app import create_app
 from cds_service.web.front import Front, FrontLimits
 
 if TYPE_CHECKING:
+    from cds_service.hooks.service import Engine
     from cds_service.settings import Settings
 
 M_ARENA_MAX = -8
 """The parameter of glibc's `mallopt` for the number of heaps."""
 ALLOCATIONS_BEFORE_COLLECTION = 10_000
 """A request makes thousands of short-lived objects and no cycles: looking for cycles after every 700 finds nothing."""
+
+
+engine: Engine | None = None
+"""What the process that starts the server processes has read and checked: they inherit it, and read nothing again."""
 
 
 def application() -> Front:
@@ -29,7 +34,7 @@ def application() -> Front:
     _use_one_heap()
     logs.set_up()
     settings = settings_module.load()
-    app = create_app(settings)
+    app = create_app(settings, engine)
     front = Front(app, _limits(settings), app.extensions["cds_close"])
     gc.collect()
     gc.freeze()
