@@ -14,6 +14,7 @@
 #   make run-sandbox  the same, and serve it on port 8090
 #   make fuzz         20,000 broken requests and schemathesis against the running service
 #   make test-load    feedback from eight processes, and fifty kills of the server
+#   make soak         an hour of good and bad requests (SOAK_SECONDS=3600 RATE=30): plots of memory and latency
 #   make attack       take guards out one by one: the tests must notice each
 #   make sbom         list the packages that run it in dist/sbom.json (CycloneDX)
 #   make lock         write the locks anew from pyproject.toml (UPGRADE=--upgrade: newest versions)
@@ -26,7 +27,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := run
-.PHONY: run test check format test-fhir test-peers test-postgres test-served test-browser screenshots sandbox run-sandbox fuzz test-load attack sbom lock clean
+.PHONY: run test check format test-fhir test-peers test-postgres test-served test-browser screenshots sandbox run-sandbox fuzz test-load soak attack sbom lock clean
 
 run: .venv/runtime-ready
 	exec $(BIN)/cds-service serve --port $(PORT)
@@ -85,6 +86,13 @@ fuzz: .venv/dev-ready
 
 test-load: .venv/dev-ready
 	$(BIN)/pytest -q -rs -m load
+
+SOAK_SECONDS ?= 3600
+RATE         ?= 30
+SOAK_PLOTS   ?= .cache/soak
+
+soak: .venv/dev-ready
+	$(BIN)/python -m benchmarks.soak --seconds $(SOAK_SECONDS) --rate $(RATE) --plots $(SOAK_PLOTS)
 
 attack: .venv/dev-ready
 	$(BIN)/python tests/trust/mutations.py
