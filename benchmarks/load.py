@@ -15,9 +15,10 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from tests.support.wire import Wire, request
 
@@ -28,7 +29,7 @@ SERVICE = "/cds-services/vitamin-d-magnesium"
 JSON = "application/json"
 PATIENCE = 30.0
 """Seconds after which a client gives up on an answer."""
-OBSERVATIONS = 1000
+SEED, THREADS, OBSERVATIONS = 8, 24, 1000
 OPENED = 3
 """How often the chart of a patient is opened: often enough for a topic to be quiet, too seldom to pile up answers."""
 TOO_LARGE = 5 * 1024 * 1024
@@ -44,6 +45,8 @@ class Outcome(NamedTuple):
     status: int | None
     wanted: int
     told: str = ""
+    reused: bool = False
+    """Whether the connection had served a request before."""
 
     @property
     def good(self) -> bool:
@@ -217,15 +220,15 @@ class Client:
         self, kind: str, method: str, path: str, body: bytes | None = None, media: str = JSON, wanted: int = 200
     ) -> tuple[Outcome, bytes]:
         """Send a request and read its answer."""
-        at = time.monotonic()
+        at, reused = time.monotonic(), self._connection.sock is not None
         try:
             self._connection.request(method, path, body, {"Content-Type": media} if body else {})
             response = self._connection.getresponse()
             answer = response.read()
         except (OSError, http.client.HTTPException) as error:
             self._connection.close()
-            return Outcome(kind, at, time.monotonic() - at, None, wanted, type(error).__name__), b""
-        return Outcome(kind, at, time.monotonic() - at, response.status, wanted), answer
+            return Outcome(kind, at, time.monotonic() - at, None, wanted, type(error).__name__, reused), b""
+        return Outcome(kind, at, time.monotonic() - at, response.status, wanted, "", reused), answer
 
     def _raw(self, kind: str, wanted: int, sent: bytes, *, end: bool = False) -> Outcome:
         """Send bytes on a connection of their own and read the answer."""
@@ -255,28 +258,56 @@ BAD: dict[Kind, float] = {
 """Kinds of requests, and how often they come beside one another."""
 
 
-class Clients:
-    """A client for each thread that asks."""
+class Load:
+    """Requests at a steady rate, whether or not earlier ones are answered; a context manager."""
 
-    def __init__(self, port: int, seed: int) -> None:
-        """All of them call the same port."""
-        self._port = port
-        self._requests = Requests(seed)
+    def __init__(self, port: int, kinds: dict[Kind, float], rate: float) -> None:
+        """*kinds* are asked for as often as their weights say; *rate* is requests a second."""
+        self._port, self._kinds, self._rate = port, kinds, rate
+        self._requests = Requests(SEED)
         self._own = threading.local()
-        self._all: list[Client] = []
+        self._clients: list[Client] = []
+        self._lock = threading.Lock()
+        self._outcomes: list[Outcome] = []
+        self._stop = threading.Event()
+        self._threads = ThreadPoolExecutor(THREADS)
+        self._clock = threading.Thread(target=self._run)
 
-    def send(self, kind: Kind) -> Outcome:
-        """Send a request of *kind* on the connection of this thread."""
-        if not hasattr(self._own, "client"):
-            self._own.client = Client(self._port, self._requests)
-            self._all.append(self._own.client)
-        return kind(self._own.client)
+    def __enter__(self) -> Self:
+        """Begin."""
+        self._clock.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Ask for nothing more, and wait for what is under way."""
+        self._stop.set()
+        self._clock.join()
+        self._threads.shutdown()
+        for client in self._clients:
+            client.close()
+
+    def taken(self) -> list[Outcome]:
+        """The outcomes since this was last asked."""
+        with self._lock:
+            outcomes, self._outcomes = self._outcomes, []
+            return outcomes
 
     def kept(self) -> list[str]:
         """The cards whose feedback was answered 200."""
-        return [card for client in self._all for card in client.kept]
+        return [card for client in self._clients for card in client.kept]
 
-    def close(self) -> None:
-        """Let go of all connections."""
-        for client in self._all:
-            client.close()
+    def _run(self) -> None:
+        chooser = random.Random(SEED)  # noqa: S311 - no secret
+        begin = time.monotonic()
+        for tick in itertools.count():
+            if self._stop.wait(max(0.0, begin + tick / self._rate - time.monotonic())):
+                return
+            self._threads.submit(self._send, *chooser.choices(list(self._kinds), list(self._kinds.values())))
+
+    def _send(self, kind: Kind) -> None:
+        if not hasattr(self._own, "client"):
+            self._own.client = Client(self._port, self._requests)
+            self._clients.append(self._own.client)
+        outcome = kind(self._own.client)
+        with self._lock:
+            self._outcomes.append(outcome)

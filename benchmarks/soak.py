@@ -13,28 +13,24 @@ from __future__ import annotations
 
 import argparse
 import csv
-import random
 import statistics
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pygal
 from pygal.style import Style
 
-from benchmarks.load import AS_OF, BAD, GOOD, Clients, Kind, Outcome
+from benchmarks.load import AS_OF, BAD, GOOD, Load, Outcome
 from cds_service.web.plots import COMMON, LOOK
 from tests.support.serving import Served, serving
 
 EVERY = 10.0
 """Seconds of one sample."""
-WORKERS, THREADS = 2, 24
+WORKERS = 2
 MOST_POINTS = 120
 """Points of a line of a plot; of more samples, several are drawn as their median."""
 FLAT = 1.10
@@ -60,26 +56,6 @@ class Process(NamedTuple):
         told = dict(line.split(":", 1) for line in lines)
         files = len(list(Path(f"/proc/{pid}/fd").iterdir()))
         return cls(int(told["VmRSS"].split()[0]) * 1024, int(told["Threads"]), files)
-
-
-class Window:
-    """The outcomes since the last sample."""
-
-    def __init__(self) -> None:
-        """There are none yet."""
-        self._lock = threading.Lock()
-        self._outcomes: list[Outcome] = []
-
-    def add(self, outcome: Outcome) -> None:
-        """A request is answered."""
-        with self._lock:
-            self._outcomes.append(outcome)
-
-    def taken(self) -> list[Outcome]:
-        """Them, and begin anew."""
-        with self._lock:
-            outcomes, self._outcomes = self._outcomes, []
-            return outcomes
 
 
 def sample(served: Served, outcomes: list[Outcome], seconds: float) -> Row:
@@ -118,31 +94,15 @@ def _times(name: str, seconds: list[float]) -> Row:
 
 def soak(seconds: float, rate: float) -> Iterator[Row]:
     """Ask for so long at this rate; a row every ten seconds."""
-    kinds: dict[Kind, float] = {**GOOD, **BAD}
-    chooser = random.Random(8)  # noqa: S311 - no secret
-    window = Window()
-    with (
-        serving(as_of=AS_OF, workers=WORKERS) as served,
-        closing(Clients(served.port, 8)) as clients,
-        ThreadPoolExecutor(THREADS) as threads,
-    ):
-        workers, begin, due = sorted(served.workers), time.monotonic(), EVERY
-
-        def replaced() -> int:
-            return len(set(workers) - set(served.workers))
-
-        def send(kind: Kind) -> None:
-            outcome = clients.send(kind)
-            window.add(outcome)
-            if not outcome.good:
-                print(f"{outcome.kind}: {outcome.status} {outcome.told}, not {outcome.wanted}", file=sys.stderr)
-
-        for tick in range(round(seconds * rate)):
-            time.sleep(max(0.0, begin + tick / rate - time.monotonic()))
-            if time.monotonic() - begin >= due:
-                yield sample(served, window.taken(), time.monotonic() - begin) | {"replaced": replaced()}
-                due += EVERY
-            threads.submit(send, *chooser.choices(list(kinds), list(kinds.values())))
+    with serving(as_of=AS_OF, workers=WORKERS) as served, Load(served.port, {**GOOD, **BAD}, rate) as load:
+        workers, begin = set(served.workers), time.monotonic()
+        for number in range(1, int(seconds / EVERY) + 1):
+            time.sleep(max(0.0, begin + number * EVERY - time.monotonic()))
+            outcomes = load.taken()
+            yield sample(served, outcomes, number * EVERY) | {"replaced": len(workers - set(served.workers))}
+            for outcome in outcomes:
+                if not outcome.good:
+                    print(f"{outcome.kind}: {outcome.status} {outcome.told}, not {outcome.wanted}", file=sys.stderr)
 
 
 def run(seconds: float, rate: float, table: Path) -> list[Row]:
