@@ -171,10 +171,6 @@ class Client:
         """Look at a page."""
         return self._ask("page", "GET", random.choice(PAGES))[0]  # noqa: S311 - no secret
 
-    def owner(self) -> Outcome:
-        """Look at the owner's page."""
-        return self._ask("owner", "GET", "/insights")[0]
-
     # Bad ones.
 
     def broken(self) -> Outcome:
@@ -250,7 +246,7 @@ class Client:
 
 
 Kind = Callable[[Client], Outcome]
-GOOD: dict[Kind, float] = {Client.chart: 64, Client.large: 2, Client.feedback: 10, Client.page: 8, Client.owner: 0.05}
+GOOD: dict[Kind, float] = {Client.chart: 64, Client.large: 2, Client.feedback: 10, Client.page: 8}
 BAD: dict[Kind, float] = {
     Client.broken: 4, Client.wrong_type: 3, Client.unknown: 3, Client.incomplete: 3,
     Client.too_large: 2, Client.cut_short: 1, Client.too_slow: 0.2,

@@ -6,7 +6,8 @@
 `cds-service serve` runs with two processes and a SQLite file; requests come at a steady rate, whether or not earlier
 ones are answered. About a sixth of them is bad on purpose. Every ten seconds a row is written: what the processes take,
 and how the good requests of these ten seconds fared. At the end the first quarter is compared with the last, and two
-plots are drawn. The status is 0 if nothing grew by more than a tenth and every answer was as it should be.
+plots are drawn. The status is 0 if nothing grew by more than a tenth and every answer was as it should be. The owner's
+page is not looked at: what it costs grows with what is kept.
 """
 
 from __future__ import annotations
