@@ -10,6 +10,7 @@ import http.client
 import itertools
 import json
 import random
+import select
 import threading
 import time
 import uuid
@@ -216,6 +217,7 @@ class Client:
         self, kind: str, method: str, path: str, body: bytes | None = None, media: str = JSON, wanted: int = 200
     ) -> tuple[Outcome, bytes]:
         """Send a request and read its answer."""
+        self._let_go_if_closed()
         at, reused = time.monotonic(), self._connection.sock is not None
         try:
             self._connection.request(method, path, body, {"Content-Type": media} if body else {})
@@ -225,6 +227,12 @@ class Client:
             self._connection.close()
             return Outcome(kind, at, time.monotonic() - at, None, wanted, type(error).__name__, reused), b""
         return Outcome(kind, at, time.monotonic() - at, response.status, wanted, "", reused), answer
+
+    def _let_go_if_closed(self) -> None:
+        """Close a connection that the server has closed meanwhile, as HTTP clients do before they use one again."""
+        held = self._connection.sock
+        if held is not None and select.select([held], [], [], 0)[0]:
+            self._connection.close()
 
     def _raw(self, kind: str, wanted: int, sent: bytes, *, end: bool = False) -> Outcome:
         """Send bytes on a connection of their own and read the answer."""
