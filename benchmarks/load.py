@@ -273,6 +273,7 @@ class Load:
         self._clients: list[Client] = []
         self._lock = threading.Lock()
         self._outcomes: list[Outcome] = []
+        self._under_way = 0
         self._stop = threading.Event()
         self._threads = ThreadPoolExecutor(THREADS)
         self._clock = threading.Thread(target=self._run)
@@ -296,6 +297,11 @@ class Load:
             outcomes, self._outcomes = self._outcomes, []
             return outcomes
 
+    def wait_until_busy(self, least: int) -> None:
+        """Wait until so many requests are under way at once."""
+        while self._under_way < least:
+            time.sleep(0.001)
+
     def kept(self) -> list[str]:
         """The cards whose feedback was answered 200."""
         return [card for client in self._clients for card in client.kept]
@@ -312,6 +318,9 @@ class Load:
         if not hasattr(self._own, "client"):
             self._own.client = Client(self._port, self._requests)
             self._clients.append(self._own.client)
+        with self._lock:
+            self._under_way += 1
         outcome = kind(self._own.client)
         with self._lock:
+            self._under_way -= 1
             self._outcomes.append(outcome)
