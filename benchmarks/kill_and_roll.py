@@ -42,8 +42,8 @@ NEW_VERSION = "0.1.0.post1"
 KINDS: dict[Kind, float] = {Client.chart: 80, Client.large: 2, Client.feedback: 18}
 QUIET = 5.0
 """Seconds of load after something was done."""
-BUSY = 3
-"""Requests that are under way at least when something is done."""
+RUSH = 8
+"""Large charts that are opened just before something is done, so that there is something to lose."""
 STARTS_WITHIN = 60.0
 
 
@@ -259,7 +259,7 @@ def behind_nginx(run: Run, copies: list[Copy], port: int, rate: float, code: Pat
             time.sleep(2 * QUIET)
         with run.phase("each copy killed (SIGKILL), started anew", load) as phase:
             for copy in copies:
-                load.wait_until_busy(BUSY)
+                load.rush(RUSH)
                 phase.kills.append(time.monotonic())
                 copy.kill()
                 run.happened(f"{copy.name} killed")
@@ -275,7 +275,7 @@ def behind_nginx(run: Run, copies: list[Copy], port: int, rate: float, code: Pat
                 restart(run, load, copy)
         with run.phase("both reloaded (SIGHUP)", load):
             for copy in copies:
-                load.wait_until_busy(BUSY)
+                load.rush(RUSH)
                 copy.reload()
                 run.happened(f"{copy.name} has new server processes")
             time.sleep(QUIET)
@@ -288,7 +288,7 @@ def behind_nginx(run: Run, copies: list[Copy], port: int, rate: float, code: Pat
 def restart(run: Run, load: Load, copy: Copy) -> None:
     """Stop a copy in the midst of calls, start it anew, and let some more come."""
     version = copy.version()
-    load.wait_until_busy(BUSY)
+    load.rush(RUSH)
     run.happened(f"{copy.name} ({version}) asked to end")
     copy.stop()
     run.happened(f"{copy.name} has ended, status {copy.served.status}")
@@ -310,7 +310,7 @@ def alone(run: Run, copy: Copy, rate: float) -> list[str]:
         with run.phase("alone, stopped (SIGTERM)", load) as last:
             last.refused_is_right = True
             time.sleep(QUIET)
-            load.wait_until_busy(BUSY)
+            load.rush(RUSH)
             copy.stop()
             run.happened(f"{copy.name} has ended, status {copy.served.status}")
             time.sleep(1)

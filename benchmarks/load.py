@@ -297,9 +297,11 @@ class Load:
             outcomes, self._outcomes = self._outcomes, []
             return outcomes
 
-    def wait_until_busy(self, least: int) -> None:
-        """Wait until so many requests are under way at once."""
-        while self._under_way < least:
+    def rush(self, count: int) -> None:
+        """Open so many large charts at once, and return while most of them are under way."""
+        for _ in range(count):
+            self._threads.submit(self._send, Client.large)
+        while self._under_way < count // 2:
             time.sleep(0.001)
 
     def kept(self) -> list[str]:
