@@ -367,6 +367,7 @@ def main() -> int:
         acknowledged += alone(run, single, options.rate)
         count_second_tries(run, access)
         stored = kept(database)
+        shutil.copy(access.with_name("error.log"), options.log.with_name("nginx-error.log"))
     run.table()
     return 0 if judge(run, acknowledged, stored, versions) else 1
 
