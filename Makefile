@@ -14,6 +14,8 @@
 #   make run-sandbox  the same, and serve it on port 8090
 #   make fuzz         20,000 broken requests and schemathesis against the running service
 #   make test-load    feedback from eight processes, and fifty kills of the server
+#   make soak         an hour of good and bad requests (SOAK_SECONDS=3600 RATE=30): plots of memory and latency
+#   make roll         kill, stop, roll and reload two copies behind nginx and on PostgreSQL under load: what fails?
 #   make attack       take guards out one by one: the tests must notice each
 #   make bench        measure the service side by side with its peers (needs wrk; ROUNDS=5; see docs/explanation/performance.md)
 #   make sbom         list the packages that run it in dist/sbom.json (CycloneDX)
@@ -27,7 +29,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := run
-.PHONY: run test check format test-fhir test-peers test-postgres test-served test-browser screenshots sandbox run-sandbox fuzz test-load attack bench sbom lock clean
+.PHONY: run test check format test-fhir test-peers test-postgres test-served test-browser screenshots sandbox run-sandbox fuzz test-load soak roll attack bench sbom lock clean
 
 run: .venv/runtime-ready
 	exec $(BIN)/cds-service serve --port $(PORT)
@@ -86,6 +88,16 @@ fuzz: .venv/dev-ready
 
 test-load: .venv/dev-ready
 	$(BIN)/pytest -q -rs -m load
+
+SOAK_SECONDS ?= 3600
+RATE         ?= 30
+SOAK_PLOTS   ?= .cache/soak
+
+soak: .venv/dev-ready
+	$(BIN)/python -m benchmarks.soak --seconds $(SOAK_SECONDS) --rate $(RATE) --plots $(SOAK_PLOTS)
+
+roll: .venv/dev-ready
+	$(BIN)/python -m benchmarks.kill_and_roll --rate $(RATE)
 
 attack: .venv/dev-ready
 	$(BIN)/python tests/trust/mutations.py

@@ -160,7 +160,21 @@ def _serve(options: argparse.Namespace) -> int:
 def _run_server(host: str, port: int, settings: Settings) -> None:
     from granian.constants import HTTPModes, Interfaces  # noqa: PLC0415 - only this command needs the server
     from granian.http import HTTP1Settings  # noqa: PLC0415
-    from granian.server import Server  # noqa: PLC0415
+    from granian.server.mp import MPServer  # noqa: PLC0415
+
+    class Server(MPServer):
+        """On SIGHUP its processes are replaced, unless new ones would not start: then the service would end."""
+
+        def signal_handler_reload(self, *received: object) -> None:
+            try:
+                found = settings_module.load()
+                found_engine = build_engine(found)
+                build_trust(found, found_engine)
+            except StartupError as error:
+                print(f"cds-service: not reloaded: {error}", file=sys.stderr, flush=True)
+            else:
+                server.engine = found_engine
+                super().signal_handler_reload(*received)  # type: ignore[no-untyped-call]
 
     Server(
         "cds_service.server:application",

@@ -29,8 +29,10 @@ SECTIONS = {
     "tutorial": "Tutorial", "how-to": "How-to", "reference": "Reference", "explanation": "Explanation", "": "More",
 }  # fmt: skip
 """The folders of the documentation, as its list is divided."""
-SHOWN_AS_THEY_ARE = {".jpg": "image/jpeg", ".json": "application/json"}
+SHOWN_AS_THEY_ARE = {".jpg": "image/jpeg", ".json": "application/json", ".svg": "image/svg+xml"}
 POLICY = policy("img-src 'self' data:", "style-src 'self'", "form-action 'none'")
+FILE_POLICY = policy("style-src 'unsafe-inline'", "form-action 'none'")
+"""A plot brings its own style, and nothing else."""
 EXTERNAL = ("http://", "https://")
 
 
@@ -156,4 +158,5 @@ def _file(library: Library, name: str) -> Response:
     if name not in library.files:
         abort(404)
     file = library.files[name]
-    return Response(file.read_bytes(), mimetype=SHOWN_AS_THEY_ARE[file.suffix])
+    headers = {"Content-Security-Policy": FILE_POLICY}
+    return Response(file.read_bytes(), mimetype=SHOWN_AS_THEY_ARE[file.suffix], headers=headers)

@@ -105,7 +105,7 @@ def prepared() -> Iterator[Postgres]:
     folder = Path(tempfile.mkdtemp(prefix="cds-postgres-"))
     if os.geteuid() == 0:
         shutil.chown(folder, OTHER)
-    found = Postgres(binaries, folder, _free_port())
+    found = Postgres(binaries, folder, free_port())
     try:
         subprocess.run(
             [binaries / "initdb", "-D", found.data, "-U", "tester", "--auth=trust", "--no-sync", "--encoding=UTF8"],
@@ -146,7 +146,8 @@ def _user() -> str | None:
     return OTHER if os.geteuid() == 0 else None
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         port: int = held.getsockname()[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -11,6 +12,7 @@ from flask.testing import FlaskClient
 
 from cds_service.clinical import guidance
 from cds_service.web.markdown import render, render_page
+from cds_service.web.pages import Library
 from tests.support.fixtures import ROOT, answer, situations
 
 DOCS = ROOT / "docs"
@@ -59,6 +61,19 @@ def test_links_of_a_page_lead_somewhere(client: FlaskClient, name: str):
 def test_what_is_no_page_is_not_there(client: FlaskClient, name: str):
     """Nothing but the documentation is served."""
     assert client.get(f"/docs/{name}").status_code == 404
+
+
+def test_plot_is_shown_with_its_own_style(client: FlaskClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A plot in the documentation is served as SVG; its style counts, and a script in it would not run."""
+    (tmp_path / "plot.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>", encoding="utf-8")
+    monkeypatch.setitem(client.application.extensions, "cds_pages", Library(tmp_path))
+    response = client.get("/docs/plot.svg")
+    allowed = response.headers["Content-Security-Policy"]
+
+    assert response.mimetype == "image/svg+xml"
+    assert "style-src 'unsafe-inline'" in allowed
+    assert "default-src 'none'" in allowed
+    assert "script-src" not in allowed
 
 
 @pytest.mark.parametrize("name", ["../settings.py", "nothing.css", "playground/../../site.py"])
