@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cds_service.clinical.evaluate import Evaluation
     from cds_service.fhir.orders import Json
     from cds_service.hooks.keys import Key
+    from cds_service.hooks.memory import ShownCard
     from cds_service.hooks.messages import HookRequest
     from cds_service.hooks.prefetch import Gathered
 
@@ -38,9 +39,14 @@ class Call:
     client: str = ANYONE
     request: HookRequest | None = None
     gathered: Gathered | None = None
-    topics: tuple[str, ...] = ()
+    cards: tuple[ShownCard, ...] = ()
     quiet: tuple[str, ...] = ()
     stages: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The topics of the cards that were shown."""
+        return tuple(card.topic for card in self.cards)
 
     def told(self) -> Json:
         """It as fields of the log."""

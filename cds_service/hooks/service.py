@@ -90,9 +90,9 @@ class Engine:
             "logic": decided - read,
             "cards": time.perf_counter() - decided,
         }
-        call.topics = tuple(card["source"]["topic"]["code"] for card in response["cards"])
+        call.cards = shown_cards(evaluation, response)
         call.quiet = tuple(card.topic for card in evaluation.quiet)
-        self.memory.note(chart, shown_cards(evaluation, response), call.quiet)
+        self.memory.note(chart, call.cards, call.quiet)
         if request.explain:
             response["extension"] = {EXPLAIN: explanation(request, gathered, evaluation)}
         return Answer(response, evaluation, tuple(keys.values()), facts)

@@ -59,7 +59,7 @@ def _row(status: int) -> dict[str, Any]:
         "service": g.service,
         "status": status,
         "milliseconds": _milliseconds(),
-        "cards": len(call.topics),
+        "cards": len(call.cards),
         **call.keys(),
     }
 
