@@ -33,10 +33,11 @@ NOT_SHOWN = "not shown: unlike an identifier"
 class Call:
     """What is known of a call so far; filled in as it goes on, so that one that fails tells what it can.
 
-    `stages` are the seconds that each part of the work took, once all is done.
+    It `began` by `time.perf_counter`; `stages` are the seconds that each part of the work took, once all is done.
     """
 
     client: str = ANYONE
+    began: float = 0.0
     request: HookRequest | None = None
     gathered: Gathered | None = None
     cards: tuple[ShownCard, ...] = ()

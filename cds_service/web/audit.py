@@ -67,6 +67,8 @@ def _row(status: int) -> dict[str, Any]:
 def _line(status: int) -> dict[str, Any]:
     fields: dict[str, Any] = {"request": g.request_id, "endpoint": request.endpoint or "none", "status": status}
     fields["milliseconds"] = _milliseconds()
+    if "trace" in g:
+        fields["trace"] = g.trace
     if "caller" in g:
         fields["client"] = g.caller.client.id
         if g.caller.tenant is not None:

@@ -53,6 +53,7 @@ FEEDBACK = DOCS / "reference" / "feedback.md"
 CLIENTS = DOCS / "reference" / "clients.md"
 DEPENDENCIES = DOCS / "reference" / "dependencies.md"
 SECURITY = DOCS / "security.md"
+WATCH = DOCS / "how-to" / "watch.md"
 EHR = DOCS / "how-to" / "connect-an-ehr.md"
 
 PAGES = [README, *sorted(DOCS.rglob("*.md"))]
@@ -776,6 +777,13 @@ def test_metrics_are_documented():
     assert {name for name, _ in rows} == kept
     assert dict(rows)["cds_cards_total"] == "`indicator`, `topic`"
     assert values == {*map(str, client.Outcome), *metrics.REASONS.values()}
+
+
+def test_numbers_to_watch_are_there():
+    """Each number that the page on watching names is one that is counted."""
+    kept = {found.name for found in numbers.REGISTRY.collect()}
+
+    assert {name.removesuffix("_total") for name in re.findall(r"`(cds_\w+)`", read(WATCH))} <= kept
 
 
 def test_every_address_is_in_the_description():
