@@ -32,6 +32,8 @@ from cds_service.trust.rates import read_rate
 from cds_service.web.trust import Trust
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cds_service.fhir.servers import ServerRules
     from cds_service.settings import Settings
     from cds_service.trust.clients import Client, Clients
@@ -214,16 +216,18 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
         engine = replace(engine, memory=recorder)
     who = build_trust(chosen, engine)
     web.init_app(app, engine, chosen, who, recorder, build_playground(chosen, engine, recorder))
-    app.extensions["cds_close"] = partial(_close, who, recorder)
+    app.extensions["cds_close"] = partial(_close, who, recorder, app.extensions.get("cds_flush"))
     return app
 
 
-def _close(who: Trust | None, recorder: Recorder | None) -> None:
-    """What is to be done before a process ends: write what waits, let go of the database."""
+def _close(who: Trust | None, recorder: Recorder | None, flush: Callable[[], None] | None) -> None:
+    """What is to be done before a process ends: write what waits, let go of the database, send the last traces."""
     if recorder is not None:
         recorder.close()
     if who is not None:
         who.verifier.seen.close()
+    if flush is not None:
+        flush()
 
 
 def warnings(settings: Settings) -> list[str]:

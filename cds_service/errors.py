@@ -17,7 +17,8 @@
         ├── WrongPatient        422  a resource belongs to another patient
         ├── InvalidFhir         422  CDS_STRICT_FHIR is on, and resources are not valid FHIR R4
         ├── TooManyRequests     429  the client calls more often than it may
-        ├── Overloaded          503  more calls than are taken on, or no answer within CDS_REQUEST_DEADLINE
+        ├── Overloaded          503  more calls than are taken on
+        ├── TookTooLong         503  no answer within CDS_REQUEST_DEADLINE
         └── StoreUnavailable    503  the database cannot be reached
 
 Messages name keys, fields and positions, never values that came from a patient's record.
@@ -144,6 +145,13 @@ class TooManyRequests(RequestError):
 
 class Overloaded(RequestError):
     """The service has more to do than it takes on."""
+
+    code = "transient"
+    retry_after = 1
+
+
+class TookTooLong(RequestError):
+    """The answer did not come within the deadline."""
 
     code = "transient"
     retry_after = 1

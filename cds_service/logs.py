@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-LOGGER = "cds_service"
+LOGGERS = {"cds_service": logging.INFO, "opentelemetry": logging.WARNING}
+"""Who is heard, and from which level on; the second where traces cannot be sent."""
 LINE_ENDS = {0x85: r"\u0085", 0x2028: r"\u2028", 0x2029: r"\u2029"}
 """Ends of lines that JSON leaves as they are; some readers of logs part lines at them."""
 
@@ -28,10 +29,11 @@ class JsonLines(logging.Formatter):
 
 
 def set_up() -> None:
-    """Write what the service logs to standard error, from level INFO on."""
+    """Write what the service logs to standard error."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
-    logger = logging.getLogger(LOGGER)
-    logger.handlers = [handler]
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
+    for name, level in LOGGERS.items():
+        logger = logging.getLogger(name)
+        logger.handlers = [handler]
+        logger.setLevel(level)
+        logger.propagate = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 from datetime import date, datetime
@@ -29,6 +30,8 @@ CONFIG_VARIABLE = "CDS_CONFIG"
 SHORTEST_SECRET = 16
 SECRETS = frozenset({"database_url", "hash_key", "insights_token", "metrics_token"})
 """Settings that are not repeated when they are wrong: they may hold a password."""
+EXPORTER = "opentelemetry.exporter.otlp.proto.http"
+"""What the extra `opentelemetry` installs."""
 SANDBOX = "https://sandbox.cds-hooks.org"
 
 
@@ -112,6 +115,9 @@ class Settings(BaseSettings):
     metrics_token: SecretStr | None = Field(
         default=None, description="What /metrics asks for; needed for it with CDS_AUTH=jwt."
     )
+    otlp_endpoint: str | None = Field(
+        default=None, description="Where traces are sent, by OTLP over HTTP (OpenTelemetry); unset: there are none."
+    )
     playground: bool | None = Field(
         default=None, description="The page at / on which made-up patients are tried; unset: only with CDS_AUTH=off."
     )
@@ -173,6 +179,17 @@ class Settings(BaseSettings):
         base = base_of(value)
         if base.origin.scheme != "https" and not base.origin.loopback:
             message = "https is needed, except on this machine"
+            raise ValueError(message)
+        return base.url
+
+    @field_validator("otlp_endpoint")
+    @classmethod
+    def _traces(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        base = base_of(value)
+        if not _installed(EXPORTER):
+            message = "traces need the extra: pip install 'vitamin-d-magnesium-cds[opentelemetry]'"
             raise ValueError(message)
         return base.url
 
@@ -267,6 +284,13 @@ def load(**given: object) -> Settings:
     except ValueError as error:
         message = f"{CONFIG_VARIABLE}: {file}: {error}"
         raise SettingsError(message) from error
+
+
+def _installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # not even the package that it is in
+        return False
 
 
 def _told(where: tuple[int | str, ...], value: object, message: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -51,6 +52,7 @@ DEFAULTS = {
     "retention_days": 365,
     "insights_token": None,
     "metrics_token": None,
+    "otlp_endpoint": None,
     "playground": None,
     "rate": "3000/minute",
     "max_entries": 20_000,
@@ -106,6 +108,7 @@ SET = [
     ("retention_days", "90", "90", 90),
     ("insights_token", "a-token-of-16-or-more", '"a-token-of-16-or-more"', SecretStr("a-token-of-16-or-more")),
     ("metrics_token", "a-token-of-16-or-more", '"a-token-of-16-or-more"', SecretStr("a-token-of-16-or-more")),
+    ("otlp_endpoint", "http://collector:4318/", '"http://collector:4318/"', "http://collector:4318"),
     ("playground", "false", "false", False),
     ("rate", "5/second", '"5/second"', "5/second"),
     ("max_entries", "10", "10", 10),
@@ -165,6 +168,8 @@ WRONG = [
     ("retention_days", "0"),
     ("insights_token", "short"),
     ("metrics_token", "short"),
+    ("otlp_endpoint", "collector:4318"),
+    ("otlp_endpoint", "http://collector:4318/?key=1"),
     ("playground", "sometimes"),
     ("rate", "often"),
     ("max_entries", "0"),
@@ -277,6 +282,15 @@ def test_jwt_needs_clients_and_a_public_url(given: tuple[str, ...], monkeypatch:
         monkeypatch.setenv(variable(name), {"clients": __file__, "public_url": "https://cds.example.org"}[name])
 
     with pytest.raises(SettingsError, match="CDS_AUTH=jwt needs CDS_CLIENTS and CDS_PUBLIC_URL"):
+        settings.load()
+
+
+def test_traces_need_their_extra(monkeypatch: pytest.MonkeyPatch):
+    """Where the extra is not installed, CDS_OTLP_ENDPOINT stops the start and says what to install."""
+    monkeypatch.setitem(sys.modules, settings.EXPORTER, None)
+    monkeypatch.setenv("CDS_OTLP_ENDPOINT", "http://collector:4318")
+
+    with pytest.raises(SettingsError, match=r"CDS_OTLP_ENDPOINT.*vitamin-d-magnesium-cds\[opentelemetry\]"):
         settings.load()
 
 

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urljoin
 
@@ -39,6 +40,7 @@ MOST_REDIRECTS = 3
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 BUSY = frozenset({429, 503})
 OK, SEE_OTHER = 200, 303
+NOT_THERE = frozenset({404, 410})
 PIECE = 64 * 1024
 PAUSE = 0.05
 """Seconds before a second try, where the server names none."""
@@ -51,8 +53,26 @@ MEANINGS = {
 }
 
 
+class Outcome(StrEnum):
+    """How a call of a FHIR server ended, as it is counted: a few words that name nobody."""
+
+    OK = "ok"
+    NOT_FOUND = "not-found"
+    REFUSED = "refused"
+    BUSY = "busy"
+    ERROR = "error"
+    BAD_ANSWER = "bad-answer"
+    TIMEOUT = "timeout"
+    UNREACHABLE = "unreachable"
+
+
 class FhirUnavailable(Exception):
-    """The server did not give what was asked; the message says why."""
+    """The server did not give what was asked; the message says why. Without an `outcome` it was not called at all."""
+
+    def __init__(self, message: str, outcome: Outcome | None = None) -> None:
+        """Say why, and how the call ended."""
+        super().__init__(message)
+        self.outcome = outcome
 
 
 class _Broken(Exception):
@@ -137,30 +157,30 @@ class FhirServer:
         Raises:
             FhirUnavailable: it is elsewhere, or could not be had.
         """
-        return self._read(_Call("GET", self._on_origin(link, f"{self._base.url}/", "it is on another server")))
+        elsewhere = FhirUnavailable("it is on another server")
+        return self._read(_Call("GET", self._on_origin(link, f"{self._base.url}/", elsewhere)))
 
-    def _on_origin(self, link: str, against: str, elsewhere: str) -> str:
+    def _on_origin(self, link: str, against: str, elsewhere: FhirUnavailable) -> str:
         try:
             url = urljoin(against, link)
             same = origin_of(url) == self._base.origin
         except ValueError:
             same = False
         if not same:
-            raise FhirUnavailable(elsewhere)
+            raise elsewhere
         return url
 
     def _read(self, call: _Call) -> bytes:
         for _ in range(MOST_REDIRECTS + 1):
             reply = self._send_twice(call)
             if reply.status in REDIRECTS and "Location" in reply.headers:
-                url = self._on_origin(
-                    reply.headers["Location"], call.url, "the FHIR server redirects to another server"
-                )
+                elsewhere = FhirUnavailable("the FHIR server redirects to another server", Outcome.BAD_ANSWER)
+                url = self._on_origin(reply.headers["Location"], call.url, elsewhere)
                 call = _Call("GET", url) if reply.status == SEE_OTHER else call._replace(url=url)
                 continue
             return _body(reply)
         message = "the FHIR server redirects too often"
-        raise FhirUnavailable(message)
+        raise FhirUnavailable(message, Outcome.BAD_ANSWER)
 
     def _send_twice(self, call: _Call) -> _Reply:
         """Send *call*; once more where that may help and there is time."""
@@ -176,7 +196,7 @@ class FhirServer:
         try:
             return self._send(call)
         except _Broken as failure:
-            raise FhirUnavailable(str(failure)) from failure
+            raise FhirUnavailable(str(failure), Outcome.UNREACHABLE) from failure
 
     def _send(self, call: _Call) -> _Reply:
         """Send *call* to the first address that takes the connection."""
@@ -195,7 +215,7 @@ class FhirServer:
                 try:
                     self._addresses = self._client.rules.addresses(self._base.origin)
                 except ServerRefused as refusal:
-                    raise FhirUnavailable(str(refusal)) from refusal
+                    raise FhirUnavailable(str(refusal), Outcome.UNREACHABLE) from refusal
             return self._addresses
 
     def _exchange(self, call: _Call, address: str) -> _Reply:
@@ -207,19 +227,19 @@ class FhirServer:
             with response:
                 return _Reply(response.status_code, response.headers, self._content(response))
         except (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError) as error:
-            raise FhirUnavailable(LATE) from error
+            raise FhirUnavailable(LATE, Outcome.TIMEOUT) from error
         except requests.exceptions.SSLError as error:
             message = "the FHIR server has no certificate that is trusted (CDS_FHIR_CA_FILE)"
-            raise FhirUnavailable(message) from error
+            raise FhirUnavailable(message, Outcome.UNREACHABLE) from error
         except urllib3.exceptions.DecodeError as error:
-            raise FhirUnavailable(NOT_FHIR) from error
+            raise FhirUnavailable(NOT_FHIR, Outcome.BAD_ANSWER) from error
         except (urllib3.exceptions.HTTPError, http.client.HTTPException, ssl.SSLError) as error:
             raise _Broken(BROKEN) from error
         except requests.ConnectionError:
             raise
         except requests.RequestException as error:
             message = "the address cannot be asked"
-            raise FhirUnavailable(message) from error
+            raise FhirUnavailable(message, Outcome.UNREACHABLE) from error
 
     def _headers(self, call: _Call) -> dict[str, str]:
         headers = {"Accept": ACCEPT, "Host": self._base.authority}
@@ -239,18 +259,27 @@ class FhirServer:
             content += piece
             if len(content) > most:
                 message = f"what the FHIR server sent is larger than {most} bytes (CDS_FHIR_MAX_BYTES)"
-                raise FhirUnavailable(message)
+                raise FhirUnavailable(message, Outcome.BAD_ANSWER)
         return bytes(content)
 
 
 def _body(reply: _Reply) -> bytes:
     if reply.status != OK:
         message = f"the FHIR server answered {reply.status}{MEANINGS.get(reply.status, '')}"
-        raise FhirUnavailable(message)
+        raise FhirUnavailable(message, _outcome(reply.status))
     kind = reply.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if kind not in JSON_TYPES or not _is_utf_8(reply.body):
-        raise FhirUnavailable(NOT_FHIR)
+        raise FhirUnavailable(NOT_FHIR, Outcome.BAD_ANSWER)
     return reply.body
+
+
+def _outcome(status: int) -> Outcome:
+    """How a call ended that was answered with another *status* than 200."""
+    if status in NOT_THERE:
+        return Outcome.NOT_FOUND
+    if status in MEANINGS:
+        return Outcome.REFUSED
+    return Outcome.BUSY if status in BUSY else Outcome.ERROR
 
 
 def _is_utf_8(body: bytes) -> bool:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import Future, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cds_service.fhir.bundle import NotFhir
-from cds_service.fhir.client import LATE, NOT_FHIR, FhirUnavailable
+from cds_service.fhir.client import LATE, NOT_FHIR, FhirUnavailable, Outcome
 from cds_service.fhir.scopes import READ, SEARCH
 from cds_service.fhir.servers import ServerRefused
 from cds_service.fhir.transport import Deadline
 from cds_service.hooks.authorization import read_authorization
-from cds_service.hooks.keys import Key, State, read, read_page
+from cds_service.hooks.keys import Asked, Key, State, read, read_page
 from cds_service.hooks.prefetch import Gathered
 from cds_service.hooks.templates import fill
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from cds_service.clinical.facts import Source
     from cds_service.fhir.bundle import Page
@@ -52,6 +53,7 @@ class FhirCompleter:
         """The *lacking* keys with what the FHIR server of *request* has; without one they stay as they are."""
         if request.fhir_server is None:
             return _none_of(lacking, "no fhirServer was given", "none was sent")
+        began = time.perf_counter()
         deadline = Deadline(self._limits.deadline)
         authorization = read_authorization(request)
         try:
@@ -65,23 +67,26 @@ class FhirCompleter:
             for source, key in lacking.items()
         }
         wait(jobs.values(), timeout=max(0.0, deadline.left()) + GRACE)
-        return Gathered({source: _result(job, lacking[source]) for source, job in jobs.items()}, authorization.note)
+        completed = {source: _result(job, lacking[source], began) for source, job in jobs.items()}
+        return Gathered(completed, authorization.note)
 
     def _complete(self, key: Key, query: str, server: FhirServer, scopes: Scopes) -> Key:
         started = time.monotonic()
-        completed = _fetch(key, query, server, scopes) if key.state is State.MISSING else key
+        asked: list[Asked] = []
+        completed = _fetch(key, query, server, scopes, asked) if key.state is State.MISSING else key
         if completed.page is not None and completed.page.more:
-            completed = self._follow(completed, completed.page, server)
-        return completed._replace(milliseconds=round((time.monotonic() - started) * 1000, 1))
+            completed = self._follow(completed, completed.page, server, asked)
+        return completed._replace(milliseconds=round((time.monotonic() - started) * 1000, 1), asked=tuple(asked))
 
-    def _follow(self, key: Key, page: Page[Any], server: FhirServer) -> Key:
+    def _follow(self, key: Key, page: Page[Any], server: FhirServer, asked: list[Asked]) -> Key:
         """Follow next pages as far as the limits go; what is in hand is kept when one cannot be had (row 70)."""
         seen: set[str] = set()
         try:
             while page.more:
                 link = self._next(page, len(key.raw), seen)
-                raw = server.follow(link)
-                page = page.followed_by(read_page(key.source, raw))
+                with _noted(asked):
+                    raw = server.follow(link)
+                    page = page.followed_by(read_page(key.source, raw))
                 key = key._replace(page=page, pages=key.pages + 1, raw=(*key.raw, raw))
         except (FhirUnavailable, NotFhir) as reason:
             return _without(key, str(reason) or NOT_FHIR)
@@ -104,14 +109,34 @@ class FhirCompleter:
         raise FhirUnavailable(message)
 
 
-def _fetch(key: Key, query: str, server: FhirServer, scopes: Scopes) -> Key:
+@contextmanager
+def _noted(asked: list[Asked]) -> Iterator[None]:
+    """Add the call that is made here to those *asked*; what cannot be read as FHIR is a bad answer."""
+    began = time.perf_counter()
+    outcome: Outcome | None = Outcome.OK
+    try:
+        yield
+    except FhirUnavailable as reason:
+        outcome = reason.outcome
+        raise
+    except NotFhir:
+        outcome = Outcome.BAD_ANSWER
+        raise
+    finally:
+        if outcome is not None:
+            asked.append(Asked(outcome, began, time.perf_counter() - began))
+
+
+def _fetch(key: Key, query: str, server: FhirServer, scopes: Scopes, asked: list[Asked]) -> Key:
     resource_type = query.partition("?")[0].partition("/")[0]
     if scopes.lacks(resource_type, SEARCH if "?" in query else READ):
         return _without(key, f"the scopes of fhirAuthorization do not cover {resource_type}")
     try:
-        return read(key.source, server.ask(query))._replace(fetched=True, pages=1)
+        with _noted(asked):
+            found = read(key.source, server.ask(query))
     except (FhirUnavailable, NotFhir) as reason:
         return _without(key, str(reason) or NOT_FHIR)._replace(state=State.FAILED)
+    return found._replace(fetched=True, pages=1)
 
 
 def _none_of(lacking: Mapping[Source, Key], reason: str, note: str) -> Gathered:
@@ -124,8 +149,11 @@ def _without(key: Key, reason: str) -> Key:
     return key._replace(why=why)
 
 
-def _result(job: Future[Key], key: Key) -> Key:
+def _result(job: Future[Key], key: Key, began: float) -> Key:
     """What *job* found; one that still waits, for the resolver or for a thread, is given up and asks nothing more."""
-    if job.cancel() or not job.done():
+    if job.cancel():
         return _without(key, LATE)
+    if not job.done():
+        given_up = Asked(Outcome.TIMEOUT, began, time.perf_counter() - began)
+        return _without(key, LATE)._replace(asked=(given_up,))
     return job.result()

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     import msgspec
 
+    from cds_service.fhir.client import Outcome
+
 
 class State(StrEnum):
     """What is known of one prefetch key."""
@@ -25,11 +27,22 @@ class State(StrEnum):
     MISSING = "missing"
 
 
+class Asked(NamedTuple):
+    """One call of the FHIR server, second try and redirects included: how it ended, when it began, how long it took.
+
+    In seconds, `began` by `time.perf_counter`.
+    """
+
+    outcome: Outcome
+    began: float
+    seconds: float
+
+
 class Key(NamedTuple):
     """One prefetch key: its state, why it is not known or not whole, and what it holds.
 
-    `fetched` tells what came from the FHIR server from what was prefetched; `pages` and `milliseconds` are of the
-    calls made for it; `raw` is every value it was read from.
+    `fetched` tells what came from the FHIR server from what was prefetched; `pages`, `milliseconds` and `asked` are of
+    the calls made for it; `raw` is every value it was read from.
     """
 
     source: Source
@@ -41,6 +54,7 @@ class Key(NamedTuple):
     fetched: bool = False
     pages: int = 0
     milliseconds: float | None = None
+    asked: tuple[Asked, ...] = ()
 
     @property
     def partial(self) -> bool:

@@ -29,10 +29,14 @@ if TYPE_CHECKING:
 
 
 class Gathered(NamedTuple):
-    """Prefetch keys, what became of `fhirAuthorization`, in words, and the seconds that completing them took."""
+    """Prefetch keys, and what became of `fhirAuthorization`, in words.
+
+    Completing them `began` by `time.perf_counter` and took `seconds`.
+    """
 
     keys: Mapping[Source, Key]
     authorization: str = "not needed"
+    began: float = 0.0
     seconds: float = 0.0
 
 
@@ -66,9 +70,9 @@ def gather(service: Service, request: HookRequest, completer: Completer, limits:
     }
     if not lacking:
         return Gathered(keys)
-    started = time.perf_counter()
+    began = time.perf_counter()
     completed = completer.complete(lacking, service, request)
-    return Gathered({**keys, **completed.keys}, completed.authorization, time.perf_counter() - started)
+    return Gathered({**keys, **completed.keys}, completed.authorization, began, time.perf_counter() - began)
 
 
 def _check_size(keys: Mapping[Source, Key], limits: SizeLimits) -> None:

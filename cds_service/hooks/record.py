@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cds_service.clinical.evaluate import Evaluation
     from cds_service.fhir.orders import Json
     from cds_service.hooks.keys import Key
+    from cds_service.hooks.memory import ShownCard
     from cds_service.hooks.messages import HookRequest
     from cds_service.hooks.prefetch import Gathered
 
@@ -32,15 +33,21 @@ NOT_SHOWN = "not shown: unlike an identifier"
 class Call:
     """What is known of a call so far; filled in as it goes on, so that one that fails tells what it can.
 
-    `stages` are the seconds that each part of the work took, once all is done.
+    It `began` by `time.perf_counter`; `stages` are the seconds that each part of the work took, once all is done.
     """
 
     client: str = ANYONE
+    began: float = 0.0
     request: HookRequest | None = None
     gathered: Gathered | None = None
-    topics: tuple[str, ...] = ()
+    cards: tuple[ShownCard, ...] = ()
     quiet: tuple[str, ...] = ()
     stages: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The topics of the cards that were shown."""
+        return tuple(card.topic for card in self.cards)
 
     def told(self) -> Json:
         """It as fields of the log."""

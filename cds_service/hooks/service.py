@@ -67,7 +67,7 @@ class Engine:
         """
         service = self.registry.find(service_id)
         call = Call() if call is None else call
-        begun = time.perf_counter()
+        call.began = began = time.perf_counter()
         call.request = request = read_request(body)
         check_hook(service, request.hook)
         if request.patient_facing:
@@ -85,14 +85,14 @@ class Engine:
         decided = time.perf_counter()
         response = self.writer.write(evaluation.cards, request.patient_id)
         call.stages = {
-            "decode": read - begun - gathered.seconds,
+            "decode": read - began - gathered.seconds,
             "prefetch": gathered.seconds,
             "logic": decided - read,
             "cards": time.perf_counter() - decided,
         }
-        call.topics = tuple(card["source"]["topic"]["code"] for card in response["cards"])
+        call.cards = shown_cards(evaluation, response)
         call.quiet = tuple(card.topic for card in evaluation.quiet)
-        self.memory.note(chart, shown_cards(evaluation, response), call.quiet)
+        self.memory.note(chart, call.cards, call.quiet)
         if request.explain:
             response["extension"] = {EXPLAIN: explanation(request, gathered, evaluation)}
         return Answer(response, evaluation, tuple(keys.values()), facts)

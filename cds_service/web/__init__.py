@@ -62,6 +62,10 @@ def init_app(
     cors.init_app(app, (*settings.cors_origins, *map(re.escape, who.verifier.clients.origins if who else ())))
     audit.init_app(app, recorder)
     metrics.init_app(app, settings, engine.guidance)
+    if settings.otlp_endpoint is not None:
+        from cds_service.web import tracing  # noqa: PLC0415 - an extra, which may not be there
+
+        tracing.init_app(app, settings, engine.guidance)
     errors.init_app(app)
     trust.init_app(app, who)
     app.wsgi_app = TolerantOfSlashes(app.wsgi_app)  # type: ignore[method-assign]

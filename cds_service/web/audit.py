@@ -59,7 +59,7 @@ def _row(status: int) -> dict[str, Any]:
         "service": g.service,
         "status": status,
         "milliseconds": _milliseconds(),
-        "cards": len(call.topics),
+        "cards": len(call.cards),
         **call.keys(),
     }
 
@@ -67,6 +67,8 @@ def _row(status: int) -> dict[str, Any]:
 def _line(status: int) -> dict[str, Any]:
     fields: dict[str, Any] = {"request": g.request_id, "endpoint": request.endpoint or "none", "status": status}
     fields["milliseconds"] = _milliseconds()
+    if "trace" in g:
+        fields["trace"] = g.trace
     if "caller" in g:
         fields["client"] = g.caller.client.id
         if g.caller.tenant is not None:

@@ -18,6 +18,7 @@ from cds_service.errors import (
     PrefetchUnavailable,
     RequestError,
     StoreUnavailable,
+    TookTooLong,
     TooManyRequests,
     TooManyResources,
     UnknownService,
@@ -41,6 +42,7 @@ STATUS: dict[type[RequestError], int] = {
     InvalidFhir: 422,
     TooManyRequests: 429,
     Overloaded: 503,
+    TookTooLong: 503,
     StoreUnavailable: 503,
 }
 LOG = logging.getLogger("cds_service")

@@ -14,7 +14,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from cds_service.errors import BodyTooSlow, MalformedRequest, Overloaded, RequestError
+from cds_service.errors import BodyTooSlow, MalformedRequest, Overloaded, RequestError, TookTooLong
+from cds_service.web import numbers
 from cds_service.web.audit import RECEIVED
 from cds_service.web.errors import REFUSED, body_too_large
 
@@ -88,7 +89,7 @@ class Front:
         except RequestError as refusal:
             answer = self._refuse(environment, refusal)
         except TimeoutError:
-            answer = self._refuse(environment, Overloaded("It took too long (CDS_REQUEST_DEADLINE): call again"))
+            answer = self._refuse(environment, TookTooLong("It took too long (CDS_REQUEST_DEADLINE): call again"))
         exchange.response_bytes(*answer)
 
     def __rsgi_del__(self, _: Any) -> None:
@@ -102,6 +103,7 @@ class Front:
         if self._taken_on >= self._limits.working + self._limits.waiting:
             raise Overloaded("The service has as many calls as it takes on: call again")
         self._taken_on += 1
+        numbers.OPEN.inc()
         work = self._threads.submit(_call, self._application, environment, body)
         loop = asyncio.get_running_loop()
         work.add_done_callback(lambda _: loop.call_soon_threadsafe(self._done))
@@ -109,6 +111,7 @@ class Front:
 
     def _done(self) -> None:
         self._taken_on -= 1
+        numbers.OPEN.dec()
 
     async def _body(self, environment: WSGIEnvironment, exchange: Exchange) -> bytes:
         declared = environment.get("CONTENT_LENGTH", "")

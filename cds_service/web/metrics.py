@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, g, request
 
+from cds_service.errors import (
+    BodyTooLarge,
+    BodyTooSlow,
+    MalformedRequest,
+    Overloaded,
+    RequestError,
+    TookTooLong,
+)
 from cds_service.web import owner
+from cds_service.web.errors import REFUSED
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -25,6 +34,15 @@ CALL, FEEDBACK = "services.call", "feedback.feedback"
 """The endpoints that are counted."""
 UNKNOWN = "unknown"
 """The service where the address names none of ours: the client's own words are no label."""
+
+REASONS: dict[type[RequestError], str] = {
+    Overloaded: "full",
+    TookTooLong: "deadline",
+    BodyTooSlow: "slow-body",
+    BodyTooLarge: "large-body",
+    MalformedRequest: "cut-off-body",
+}
+"""Why the server refuses a call by itself (`web/front.py`), as it is counted."""
 
 
 def init_app(app: Flask, settings: Settings, guidance: Guidance) -> None:
@@ -49,4 +67,8 @@ def init_app(app: Flask, settings: Settings, guidance: Guidance) -> None:
             numbers.called(g.call, service, response.status_code, time.perf_counter() - g.started)
         elif request.endpoint == FEEDBACK:
             numbers.FEEDBACKS.labels(service, response.status_code).inc()
+        if REFUSED in request.environ:
+            numbers.REFUSED.labels(REASONS[type(request.environ[REFUSED])]).inc()
+        if "refused" in g:
+            numbers.TOKENS.labels(g.refused.check).inc()
         return response

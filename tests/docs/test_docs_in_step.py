@@ -30,6 +30,7 @@ from cds_service.hooks.registry import REQUIRED
 from cds_service.settings import CONFIG_VARIABLE, Settings, load
 from cds_service.trust.clients import Client
 from cds_service.trust.refusal import CHECKS
+from cds_service.web import metrics, numbers
 from cds_service.web.errors import STATUS
 from tests.support.fixtures import FOLDER, ROOT
 
@@ -52,6 +53,7 @@ FEEDBACK = DOCS / "reference" / "feedback.md"
 CLIENTS = DOCS / "reference" / "clients.md"
 DEPENDENCIES = DOCS / "reference" / "dependencies.md"
 SECURITY = DOCS / "security.md"
+WATCH = DOCS / "how-to" / "watch.md"
 EHR = DOCS / "how-to" / "connect-an-ehr.md"
 
 PAGES = [README, *sorted(DOCS.rglob("*.md"))]
@@ -763,6 +765,25 @@ def test_reasons_and_quiet_days_are_documented():
         assert offered == ", ".join(f"{n} {entry.days[n]}" if n in entry.days else n for n in entry.reasons)
         assert accepted == str(entry.accepted_days)
         assert re.findall(r"`(.+?)`", also) == list(entry.also)
+
+
+def test_metrics_are_documented():
+    """Each number has a row with its labels, and each value of the labels that are ours has one; no other has any."""
+    section = sections(SERVICES, 2)["Metrics"]
+    rows = re.findall(r"^\| `(cds_\w+)` \| (.*?) ?\|", section, re.MULTILINE)
+    kept = {f"{found.name}_total" if found.type == "counter" else found.name for found in numbers.REGISTRY.collect()}
+    values = set(re.findall(r"^\| `([a-z-]+)` \|", section, re.MULTILINE))
+
+    assert {name for name, _ in rows} == kept
+    assert dict(rows)["cds_cards_total"] == "`indicator`, `topic`"
+    assert values == {*map(str, client.Outcome), *metrics.REASONS.values()}
+
+
+def test_numbers_to_watch_are_there():
+    """Each number that the page on watching names is one that is counted."""
+    kept = {found.name for found in numbers.REGISTRY.collect()}
+
+    assert {name.removesuffix("_total") for name in re.findall(r"`(cds_\w+)`", read(WATCH))} <= kept
 
 
 def test_every_address_is_in_the_description():

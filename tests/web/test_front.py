@@ -11,7 +11,6 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +19,11 @@ import requests
 from fhir.resources.R4B.operationoutcome import OperationOutcome
 
 from tests.support.certificates import Authority
-from tests.support.recording_server import Call, RecordingServer, Reply, reply
 from tests.support.serving import COMMAND, Served, environment, serving
 from tests.support.wire import PATIENCE as PATIENT
 from tests.support.wire import Answer, Wire, ask, chunked, request
-from tests.web.calls import DISCOVERY, LOCAL, TODAY, URL, Json, golden, without
+from tests.web.calls import DISCOVERY, LOCAL, TODAY, URL, Json, golden
+from tests.web.holding import IN_TIME, held, post
 
 pytestmark = pytest.mark.served
 
@@ -32,8 +31,6 @@ JSON = "Content-Type: application/json"
 SMALL = 4096
 GOLDEN = json.dumps(golden()).encode()
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - the address that is refused
-IN_TIME: dict[str, Any] = {"fhir_deadline": 60, "fhir_read_timeout": 60, "request_deadline": 600}
-"""Settings: nothing ends a call but the FHIR server's answer."""
 
 
 @pytest.fixture(scope="module")
@@ -57,43 +54,6 @@ def said(answer: Answer) -> str:
     (issue,) = answer.json["issue"]
     sentence: str = issue["diagnostics"]
     return sentence
-
-
-class Held:
-    """A FHIR server that answers nothing until it is let go."""
-
-    def __init__(self) -> None:
-        self.arrived, self.released = threading.Event(), threading.Event()
-
-    def __call__(self, _: Call) -> Reply:
-        """Wait, then know nothing."""
-        self.arrived.set()
-        self.released.wait(2 * PATIENT)
-        return reply({"resourceType": "OperationOutcome"}, 404)
-
-
-@contextmanager
-def held(served: Served) -> Iterator[Future[requests.Response]]:
-    """A call that the FHIR server holds until the block ends."""
-    hold = Held()
-    with RecordingServer(hold) as fhir, ThreadPoolExecutor() as threads:
-        try:
-            call = threads.submit(post, served, waits_for(fhir))
-            assert hold.arrived.wait(PATIENT)
-            yield call
-        finally:
-            hold.released.set()
-
-
-def waits_for(fhir: RecordingServer) -> Json:
-    """The golden request with nothing but the patient; the rest is to be fetched."""
-    keys = [key for key in golden()["prefetch"] if key != "patient"]
-    return {**without(*keys), "fhirServer": fhir.url()}
-
-
-def post(served: Served, body: Any, **headers: str) -> requests.Response:
-    """Call the service."""
-    return requests.post(f"{served.url}{URL}", json=body, headers=headers, timeout=2 * PATIENT)
 
 
 # Bodies that do not come, or are too large.

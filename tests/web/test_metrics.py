@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,13 @@ from flask.testing import FlaskClient
 from pydantic import SecretStr
 
 from cds_service import create_app
+from cds_service.errors import BodyTooSlow, Overloaded, RequestError, TookTooLong
+from cds_service.fhir import client as client_module
 from cds_service.settings import Settings
-from tests.web.calls import PATIENT_ID, TODAY, URL, golden, post_to, without
+from cds_service.web.errors import REFUSED, body_too_large
+from tests.support import fault_server as faults
+from tests.support.fault_server import Fault, FaultServer
+from tests.web.calls import DISCOVERY, PATIENCE, PATIENT_ID, TODAY, URL, golden, outcome, post_to, without
 
 SERVICE = 'service="vitamin-d-magnesium"'
 TOKEN = "a-token-of-the-watcher"  # noqa: S105 - made up
@@ -37,7 +43,7 @@ def grown(client: FlaskClient, before: dict[str, float]) -> dict[str, float]:
 
 
 def test_call_is_counted(client: FlaskClient):
-    """A call with two cards counts once, with its time, its stages, nine prefetched keys, and each card's topic."""
+    """A call with two cards counts once, with its time, its stages, nine prefetched keys, and each card."""
     before = numbers(client)
     post_to(client, golden())
     found = grown(client, before)
@@ -47,8 +53,9 @@ def test_call_is_counted(client: FlaskClient):
     for stage in ("decode", "prefetch", "logic", "cards"):
         assert found[f'cds_stage_seconds_count{{stage="{stage}"}}'] == 1
     assert found['cds_prefetch_keys_total{state="prefetched"}'] == 9
-    assert found['cds_cards_total{topic="magnesium-low"}'] == 1
-    assert found['cds_cards_total{topic="vitamin-d-deficiency"}'] == 1
+    assert found['cds_cards_total{indicator="warning",topic="magnesium-low"}'] == 1
+    assert found['cds_cards_total{indicator="warning",topic="vitamin-d-deficiency"}'] == 1
+    assert not [name for name in found if name.startswith("cds_fhir")]
 
 
 def test_stages_are_no_longer_than_the_call(client: FlaskClient):
@@ -69,6 +76,143 @@ def test_lacking_key_is_counted(client: FlaskClient):
 
     assert found['cds_prefetch_keys_total{state="lacking"}'] == 1
     assert found['cds_prefetch_keys_total{state="prefetched"}'] == 8
+
+
+# Calls of FHIR servers.
+
+
+@pytest.fixture(scope="module")
+def fetching() -> Iterator[FlaskClient]:
+    """The service with time to spare; a second try is made at once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(client_module, "PAUSE", 0.0)
+        yield create_app(Settings(as_of=TODAY, **PATIENCE)).test_client()
+
+
+@pytest.fixture(scope="module")
+def impatient() -> FlaskClient:
+    """The service that bears no long silence."""
+    return create_app(Settings(as_of=TODAY, **{**PATIENCE, "fhir_read_timeout": 0.3})).test_client()
+
+
+@pytest.fixture
+def fhir(client: FlaskClient) -> Iterator[FaultServer]:
+    """A FHIR server with the golden record, on pages of one entry."""
+    (service,) = client.get(DISCOVERY).get_json()["services"]
+    with FaultServer(golden()["prefetch"], service["prefetch"], PATIENT_ID, page_size=1) as server:
+        yield server
+
+
+def fetch(client: FlaskClient, url: str) -> dict[str, float]:
+    """How many calls of a FHIR server the numbers tell, by outcome, when `labOrders` is to be fetched from *url*."""
+    before = numbers(client)
+    assert post_to(client, {**without("labOrders"), "fhirServer": url}).status_code == 200
+    found = grown(client, before)
+    calls = {name: found[name] for name in found if name.startswith("cds_fhir_calls_total")}
+    assert found.get("cds_fhir_call_seconds_count", 0) == sum(calls.values())
+    return {re.findall(r'"(.*)"', name)[0]: value for name, value in calls.items()}
+
+
+ENDS: dict[str, tuple[str, Fault]] = {
+    "an answer": ("ok", faults.faithful),
+    "404": ("not-found", faults.status(404)),
+    "410": ("not-found", faults.status(410)),
+    "401": ("refused", faults.status(401)),
+    "403": ("refused", faults.status(403)),
+    "429": ("busy", faults.status(429)),
+    "503 with a long pause": ("busy", faults.status(503, "3600")),
+    "400": ("error", faults.status(400)),
+    "500": ("error", faults.status(500)),
+    "HTML": ("bad-answer", faults.body(b"<html>")),
+    "an error in a Bundle": (
+        "bad-answer",
+        faults.value({"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": outcome("error")}]}),
+    ),
+    "a redirect elsewhere": ("bad-answer", faults.redirect(lambda _: "http://ehr.example/")),
+    "redirects without end": ("bad-answer", faults.redirect(faults.itself)),
+    "reset": ("unreachable", faults.reset),
+    "closed": ("unreachable", faults.hang_up),
+}
+"""What a FHIR server does, and how that is counted."""
+
+
+@pytest.mark.parametrize(("end", "fault"), ENDS.values(), ids=ENDS)
+def test_fhir_call_is_counted_by_how_it_ends(fetching: FlaskClient, fhir: FaultServer, end: str, fault: Fault):
+    """One call for one key counts once, however often it was tried or redirected."""
+    fhir.on("labOrders", fault)
+
+    assert fetch(fetching, fhir.url) == {end: 1}
+
+
+def test_second_try_is_no_second_call(fetching: FlaskClient, fhir: FaultServer):
+    """A call that was broken off and goes well at the second try is one call, and is well."""
+    fhir.on("labOrders", faults.reset, faults.faithful)
+
+    assert fetch(fetching, fhir.url) == {"ok": 1}
+
+
+def test_silent_fhir_server_is_counted(impatient: FlaskClient, fhir: FaultServer):
+    """A server that does not answer in time is a timeout."""
+    fhir.on("labOrders", faults.silent)
+
+    assert fetch(impatient, fhir.url) == {"timeout": 1}
+
+
+def test_absent_fhir_server_is_counted(fetching: FlaskClient):
+    """A port where nobody listens is unreachable."""
+    with faults.closed_port() as port:
+        assert fetch(fetching, f"http://127.0.0.1:{port}") == {"unreachable": 1}
+
+
+def test_each_page_is_a_call(fetching: FlaskClient, fhir: FaultServer):
+    """A next page counts by itself, and so does the one that fails."""
+    fhir.on("labOrders", faults.followed_by(faults.next_here))
+    fhir.on_pages("labOrders", faults.status(500))
+
+    assert fetch(fetching, fhir.url) == {"ok": 1, "error": 1}
+
+
+def test_what_is_not_called_is_not_counted(fetching: FlaskClient, fhir: FaultServer):
+    """Neither a server that may not be called counts, nor a next page on another server."""
+    fhir.on("labOrders", faults.followed_by(faults.next_on_localhost))
+
+    assert fetch(fetching, "https://ehr.example/fhir") == {}
+    assert fetch(fetching, fhir.url) == {"ok": 1}
+
+
+def test_numbers_begin_at_nothing(client: FlaskClient):
+    """Every way in which a call may end is there before the first does, so that the first is seen as a growth."""
+    found = numbers(client)
+
+    assert {end for end, _ in ENDS.values()} | {"timeout"} == set(
+        re.findall(r'cds_fhir_calls_total\{outcome="(.+?)"', "\n".join(found))
+    )
+    assert {"full", "deadline", "slow-body", "large-body", "cut-off-body"} == set(
+        re.findall(r'cds_refused_calls_total\{reason="(.+?)"', "\n".join(found))
+    )
+    assert found["cds_open_calls"] == 0
+
+
+# Refusals.
+
+
+@pytest.mark.parametrize(
+    ("reason", "refusal"),
+    [
+        ("full", Overloaded("full")),
+        ("deadline", TookTooLong("late")),
+        ("slow-body", BodyTooSlow("slow")),
+        ("large-body", body_too_large()),
+    ],
+)
+def test_refusal_of_the_server_is_counted(client: FlaskClient, reason: str, refusal: RequestError):
+    """What the server refuses before it is worked on counts by its reason, and as a call with its status."""
+    before = numbers(client)
+    status = client.post(URL, json=golden(), environ_base={REFUSED: refusal}).status_code
+    found = grown(client, before)
+
+    assert found[f'cds_refused_calls_total{{reason="{reason}"}}'] == 1
+    assert found[f'cds_requests_total{{service="unknown",status="{status}"}}'] == 1
 
 
 def test_refusals_are_counted_by_status(client: FlaskClient):
@@ -142,6 +286,21 @@ def test_numbers_are_kept_inside(tmp_path: Path, token: str | None, given: str |
     headers = {} if given is None else {"Authorization": f"Bearer {given}"}
 
     assert guarded(tmp_path, token).get("/metrics", headers=headers).status_code == status
+
+
+def test_refused_tokens_are_counted(tmp_path: Path):
+    """A call that is not let in counts by the check that failed; what was sent as a token is nowhere."""
+    client = guarded(tmp_path, TOKEN)
+    watcher = {"Authorization": f"Bearer {TOKEN}"}
+    before = client.get("/metrics", headers=watcher).get_data(as_text=True)
+    assert client.post(URL, json=golden(), headers={"Authorization": "Bearer n0-t0ken"}).status_code == 401
+    after = client.get("/metrics", headers=watcher).get_data(as_text=True)
+
+    def count(text: str) -> float:
+        return dict(SAMPLE.findall(text)).get('cds_refused_tokens_total{check="token"}', 0)
+
+    assert float(count(after)) - float(count(before)) == 1
+    assert "n0-t0ken" not in after
 
 
 def test_wrong_token_is_refused(tmp_path: Path):

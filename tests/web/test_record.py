@@ -496,9 +496,9 @@ def test_what_the_service_writes(
     monkeypatch: pytest.MonkeyPatch, service: FlaskClient, server: RecordingServer
 ) -> None:
     """With the logging of the server process, each call is one line of JSON on standard error."""
-    logger = logging.getLogger(logs.LOGGER)
-    for name in ("handlers", "level", "propagate"):
-        monkeypatch.setattr(logger, name, getattr(logger, name))
+    for logger in map(logging.getLogger, logs.LOGGERS):
+        for name in ("handlers", "level", "propagate"):
+            monkeypatch.setattr(logger, name, getattr(logger, name))
     written = io.StringIO()
     monkeypatch.setattr(sys, "stderr", written)
     logs.set_up()

@@ -1,0 +1,164 @@
+"""Traces for OpenTelemetry: a span for each call of a service and of its feedback, made from what `Call` recorded.
+
+Imported only where `CDS_OTLP_ENDPOINT` is set, so that nobody else pays for it. No attribute holds anything of a
+patient, a token, the address of a FHIR server, or a client's own words.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from functools import partial
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from flask import g, request
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import SpanKind, StatusCode, format_trace_id, set_span_in_context
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from cds_service.fhir.client import Outcome
+from cds_service.web.metrics import CALL, FEEDBACK
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from flask import Flask, Response
+    from opentelemetry.context import Context
+    from opentelemetry.trace import Span, Tracer
+
+    from cds_service.clinical.guidance_types import Guidance
+    from cds_service.hooks.record import Call
+    from cds_service.settings import Settings
+
+NAME = "vitamin-d-magnesium-cds"
+ROUTES = {CALL: "/cds-services/{id}", FEEDBACK: "/cds-services/{id}/feedback"}
+"""The endpoints that are traced, by the addresses as the documentation writes them."""
+FAULT = 500
+"""From this status on it is the service that failed."""
+EXPORT_SECONDS, LAST_SECONDS = 3.0, 4.0
+"""How long the collector may take for a batch, and for all that is left when the process ends."""
+NANOSECONDS = 1_000_000_000
+PARENT = TraceContextTextMapPropagator()
+
+
+def init_app(app: Flask, settings: Settings, guidance: Guidance) -> None:
+    """Trace the calls of *app*; what is left is sent by the function in its extension `cds_flush`."""
+    provider = _provider(settings, guidance)
+    tracer = provider.get_tracer("cds_service")
+    app.extensions["cds_flush"] = partial(_flush, provider)
+
+    @app.before_request
+    def _begin() -> None:
+        route = ROUTES.get(request.endpoint or "")
+        if route is None or request.method != "POST":
+            return
+        # Times of a call are of the clock that only goes forward; this is what it was set to.
+        g.clock = time.time_ns() - time.perf_counter_ns()
+        g.span = tracer.start_span(
+            f"POST {route}",
+            context=PARENT.extract({"traceparent": request.headers.get("traceparent", "")}),
+            kind=SpanKind.SERVER,
+            attributes={"http.request.method": "POST", "http.route": route, "url.scheme": request.scheme},
+            start_time=_at(g.started),
+        )
+        g.trace = format_trace_id(g.span.get_span_context().trace_id)
+
+    @app.after_request
+    def _end(response: Response) -> Response:
+        if "span" in g:
+            _finish(tracer, g.span, response.status_code)
+        return response
+
+
+def _provider(settings: Settings, guidance: Guidance) -> TracerProvider:
+    resource = Resource.create(
+        {
+            "service.name": NAME,
+            "service.version": version(NAME),
+            "cds.guidance.profile": guidance.profile_name,
+            "cds.guidance.digest": guidance.digest,
+        }
+    )
+    exporter = OTLPSpanExporter(f"{settings.otlp_endpoint}/v1/traces", timeout=EXPORT_SECONDS)
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(exporter))
+    return provider
+
+
+def _flush(provider: TracerProvider) -> None:
+    """Send what is left; a collector that does not answer must not hold the process."""
+    last = threading.Thread(target=provider.shutdown, daemon=True)
+    last.start()
+    last.join(LAST_SECONDS)
+
+
+def _finish(tracer: Tracer, span: Span, status: int) -> None:
+    """End the *span* of this call, with a span for each part of the work."""
+    call: Call = g.call
+    if span.is_recording():
+        span.set_attributes(_attributes(call, status))
+        if status >= FAULT:
+            span.set_status(StatusCode.ERROR)
+        inside = set_span_in_context(span)
+        for name, began, ended in _parts(call):
+            part = tracer.start_span(name, context=inside, start_time=_at(began))
+            if name == "prefetch":
+                _tell_asked(tracer, call, set_span_in_context(part))
+            part.end(_at(ended))
+    span.end(_at(time.perf_counter()))
+
+
+def _attributes(call: Call, status: int) -> Mapping[str, str | int]:
+    found: dict[str, str | int] = {"http.response.status_code": status}
+    if "service" in g:
+        found["cds.service"] = g.service
+    if request.endpoint == CALL:
+        found["cds.cards"] = len(call.cards)
+    if status >= FAULT:
+        found["error.type"] = str(status)
+    return found
+
+
+def _parts(call: Call) -> Iterator[tuple[str, float, float]]:
+    """The parts of the work that are known, each with its beginning and end.
+
+    Decoding is in two where prefetch was completed: before that the request, after it the resources.
+    """
+    gathered, at = call.gathered, call.began
+    if gathered is not None and gathered.seconds:
+        yield "decode", at, gathered.began
+        at = gathered.began + gathered.seconds
+        yield "prefetch", gathered.began, at
+    if call.stages:
+        read = call.began + call.stages["decode"] + call.stages["prefetch"]
+        decided = read + call.stages["logic"]
+        yield "decode", at, read
+        yield "logic", read, decided
+        yield "cards", decided, decided + call.stages["cards"]
+
+
+def _tell_asked(tracer: Tracer, call: Call, inside: Context) -> None:
+    """A span for each call of the FHIR server: which key, how it ended; never its address, which names the patient."""
+    keys = () if call.gathered is None else call.gathered.keys.values()
+    for key in keys:
+        for asked in key.asked:
+            span = tracer.start_span(
+                f"fhir {key.source.value}",
+                context=inside,
+                kind=SpanKind.CLIENT,
+                attributes={"cds.prefetch.key": key.source.value, "cds.fhir.outcome": asked.outcome.value},
+                start_time=_at(asked.began),
+            )
+            if asked.outcome is not Outcome.OK:
+                span.set_status(StatusCode.ERROR)
+            span.end(_at(asked.began + asked.seconds))
+
+
+def _at(moment: float) -> int:
+    """A *moment* of the clock that only goes forward, in nanoseconds since 1970."""
+    clock: int = g.clock
+    return clock + round(moment * NANOSECONDS)
