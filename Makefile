@@ -14,6 +14,8 @@
 #   make run-sandbox  the same, and serve it on port 8090
 #   make fuzz         20,000 broken requests and schemathesis against the running service
 #   make test-load    feedback from eight processes, and fifty kills of the server
+#   make test-deploy    the wheel, and what is in deploy/ with Helm, Prometheus, systemd and compose (skipped without)
+#   make deploy-tools   build Helm and promtool in .cache/tools (needs Go; takes minutes)
 #   make attack       take guards out one by one: the tests must notice each
 #   make sbom         list the packages that run it in dist/sbom.json (CycloneDX)
 #   make lock         write the locks anew from pyproject.toml (UPGRADE=--upgrade: newest versions)
@@ -26,7 +28,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := run
-.PHONY: run test check format test-fhir test-peers test-postgres test-served test-browser screenshots sandbox run-sandbox fuzz test-load attack sbom lock clean
+.PHONY: run test check format test-fhir test-peers test-postgres test-served test-browser screenshots sandbox run-sandbox fuzz test-load test-deploy deploy-tools attack sbom lock clean
 
 run: .venv/runtime-ready
 	exec $(BIN)/cds-service serve --port $(PORT)
@@ -86,6 +88,13 @@ fuzz: .venv/dev-ready
 test-load: .venv/dev-ready
 	$(BIN)/pytest -q -rs -m load
 
+test-deploy: .venv/deploy-ready
+	$(BIN)/pytest -q -rs -m deploy
+
+deploy-tools:
+	GOBIN=$(CURDIR)/.cache/tools go install helm.sh/helm/v3/cmd/helm@v3.22.0
+	GOBIN=$(CURDIR)/.cache/tools go install github.com/prometheus/prometheus/cmd/promtool@v0.316.0
+
 attack: .venv/dev-ready
 	$(BIN)/python tests/trust/mutations.py
 
@@ -96,14 +105,17 @@ sbom: .venv/dev-ready
 	$(BIN)/python -m pip --disable-pip-version-check --quiet --python .cache/runtime install --require-hashes -r requirements.lock
 	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file dist/sbom.json .cache/runtime
 
-# The dev lock is held to the versions of the other two, so that all three fit into one environment.
+# Each lock is held to the versions of those before it, so that all fit into one environment.
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links $(UPGRADE)
 lock: .venv/dev-ready
 	$(BIN)/$(LOCK) pyproject.toml --output-file requirements.lock
 	$(BIN)/$(LOCK) --group build --constraint requirements.lock --output-file requirements-build.lock
+	$(BIN)/$(LOCK) --group postgresql --constraint requirements.lock --output-file requirements-postgresql.lock
 	$(BIN)/$(LOCK) pyproject.toml --group build --group dev --constraint requirements.lock \
-		--constraint requirements-build.lock --output-file requirements-dev.lock
+		--constraint requirements-build.lock --constraint requirements-postgresql.lock \
+		--output-file requirements-dev.lock
+	$(BIN)/$(LOCK) --group deploy --constraint requirements-dev.lock --output-file requirements-deploy.lock
 
 clean:
 	rm -rf .venv .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist
@@ -121,4 +133,8 @@ clean:
 
 .venv/dev-ready: requirements-dev.lock .venv/runtime-ready
 	$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@
+
+.venv/deploy-ready: requirements-deploy.lock .venv/dev-ready
+	$(PIP) install --require-hashes -r requirements-deploy.lock
 	@touch $@
