@@ -15,7 +15,7 @@
 #   make fuzz         20,000 broken requests and schemathesis against the running service
 #   make test-load    feedback from eight processes, and fifty kills of the server
 #   make test-deploy    the wheel, and what is in deploy/ with Helm, Prometheus, systemd and compose (skipped without)
-#   make deploy-tools   build Helm and promtool in .cache/tools (needs Go; takes minutes)
+#   make deploy-tools   build Helm in .cache/tools (needs Go; takes minutes)
 #   make attack       take guards out one by one: the tests must notice each
 #   make sbom         list the packages that run it in dist/sbom.json (CycloneDX)
 #   make lock         write the locks anew from pyproject.toml (UPGRADE=--upgrade: newest versions)
@@ -91,9 +91,9 @@ test-load: .venv/dev-ready
 test-deploy: .venv/deploy-ready
 	$(BIN)/pytest -q -rs -m deploy
 
+# promtool is not built: it takes longer still, and is in the package `prometheus` of Debian and Ubuntu (see `.ci/run`).
 deploy-tools:
 	GOBIN=$(CURDIR)/.cache/tools go install helm.sh/helm/v3/cmd/helm@v3.22.0
-	GOBIN=$(CURDIR)/.cache/tools go install github.com/prometheus/prometheus/cmd/promtool@v0.316.0
 
 attack: .venv/dev-ready
 	$(BIN)/python tests/trust/mutations.py

@@ -17,7 +17,7 @@ def found(name: str) -> str:
     """Where the tool is; the test is skipped where it is not."""
     place = shutil.which(name, path=os.pathsep.join([str(FOLDER), os.environ.get("PATH", "")]))
     if place is None:
-        pytest.skip(f"{name} is not there: see `make deploy-tools`")
+        pytest.skip(f"{name} is neither in .cache/tools nor on the PATH")
     return place
 
 
