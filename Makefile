@@ -16,6 +16,8 @@
 #   make test-load    feedback from eight processes, and fifty kills of the server
 #   make soak         an hour of good and bad requests (SOAK_SECONDS=3600 RATE=30): plots of memory and latency
 #   make roll         kill, stop, roll and reload two copies behind nginx and on PostgreSQL under load: what fails?
+#   make test-deploy    the wheel, and what is in deploy/ with Helm, Prometheus, systemd and compose (skipped without)
+#   make deploy-tools   build Helm in .cache/tools (needs Go; takes minutes)
 #   make attack       take guards out one by one: the tests must notice each
 #   make bench        measure the service side by side with its peers (needs wrk; ROUNDS=5; see docs/explanation/performance.md)
 #   make sbom         list the packages that run it in dist/sbom.json (CycloneDX)
@@ -29,7 +31,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := run
-.PHONY: run test check format test-fhir test-peers test-postgres test-served test-browser screenshots sandbox run-sandbox fuzz test-load soak roll attack bench sbom lock clean
+.PHONY: run test check format test-fhir test-peers test-postgres test-served test-browser screenshots sandbox run-sandbox fuzz test-load test-deploy deploy-tools soak roll attack bench sbom lock clean
 
 run: .venv/runtime-ready
 	exec $(BIN)/cds-service serve --port $(PORT)
@@ -99,6 +101,13 @@ soak: .venv/dev-ready
 roll: .venv/dev-ready
 	$(BIN)/python -m benchmarks.kill_and_roll --rate $(RATE)
 
+test-deploy: .venv/deploy-ready
+	$(BIN)/pytest -q -rs -m deploy
+
+# promtool is not built: it takes longer still, and is in the package `prometheus` of Debian and Ubuntu (see `.ci/run`).
+deploy-tools:
+	GOBIN=$(CURDIR)/.cache/tools go install helm.sh/helm/v3/cmd/helm@v3.22.0
+
 attack: .venv/dev-ready
 	$(BIN)/python tests/trust/mutations.py
 
@@ -112,14 +121,17 @@ sbom: .venv/dev-ready
 	$(BIN)/python -m pip --disable-pip-version-check --quiet --python .cache/runtime install --require-hashes -r requirements.lock
 	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file dist/sbom.json .cache/runtime
 
-# The dev lock is held to the versions of the other two, so that all three fit into one environment.
+# Each lock is held to the versions of those before it, so that all fit into one environment.
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links $(UPGRADE)
 lock: .venv/dev-ready
 	$(BIN)/$(LOCK) pyproject.toml --output-file requirements.lock
 	$(BIN)/$(LOCK) --group build --constraint requirements.lock --output-file requirements-build.lock
+	$(BIN)/$(LOCK) --group postgresql --constraint requirements.lock --output-file requirements-postgresql.lock
 	$(BIN)/$(LOCK) pyproject.toml --group build --group dev --constraint requirements.lock \
-		--constraint requirements-build.lock --output-file requirements-dev.lock
+		--constraint requirements-build.lock --constraint requirements-postgresql.lock \
+		--output-file requirements-dev.lock
+	$(BIN)/$(LOCK) --group deploy --constraint requirements-dev.lock --output-file requirements-deploy.lock
 
 clean:
 	rm -rf .venv .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist
@@ -137,4 +149,8 @@ clean:
 
 .venv/dev-ready: requirements-dev.lock .venv/runtime-ready
 	$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@
+
+.venv/deploy-ready: requirements-deploy.lock .venv/dev-ready
+	$(PIP) install --require-hashes -r requirements-deploy.lock
 	@touch $@

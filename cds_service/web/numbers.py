@@ -66,7 +66,7 @@ BUILD = Gauge(
     "1 for the version of the service and its guidance",
     ["version", "profile", "overlay", "guidance"],
     registry=REGISTRY,
-    multiprocess_mode="mostrecent",
+    multiprocess_mode="livemax",  # after a reload only what the living processes serve
 )
 
 

@@ -109,14 +109,16 @@ def environment(settings: Mapping[str, Any]) -> dict[str, str]:
 
 
 @contextmanager
-def serving(arguments: Sequence[str] = (), trusted: Path | None = None, **settings: Any) -> Iterator[Served]:
+def serving(
+    arguments: Sequence[str] = (), trusted: Path | None = None, command: Path = COMMAND, **settings: Any
+) -> Iterator[Served]:
     """`cds-service serve` with *settings* until the block ends; `trusted` is who signed its certificate."""
     with tempfile.TemporaryDirectory(prefix="cds-served-") as place:
         folder, log_file = Path(place) / "work", Path(place) / "log"
         folder.mkdir()
         with log_file.open("wb") as log:
             process = subprocess.Popen(
-                [COMMAND, "serve", "--port", "0", *arguments],
+                [command, "serve", "--port", "0", *arguments],
                 cwd=folder,
                 env=environment(settings),
                 stdin=subprocess.DEVNULL,
