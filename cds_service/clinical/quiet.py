@@ -52,9 +52,10 @@ class Quiet(NamedTuple):
 
 def hush(cards: Iterable[Card], said: Iterable[Said], s: States, trace: Trace) -> tuple[list[Card], tuple[Quiet, ...]]:
     """The *cards* that speak, and those that what was *said* keeps quiet on `s.today`."""
-    earlier = list(said)
+    cards = list(cards)
+    earlier = list(said) if cards else []
     if not earlier:
-        return list(cards), ()
+        return cards, ()
     speaking, quiet = [], []
     for card in cards:
         found = _quiet(card, earlier, s, trace)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from cds_service.clinical.quiet import Said
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from cds_service.clinical.evaluate import Evaluation
     from cds_service.clinical.guidance_types import FeedbackReason
@@ -78,15 +78,16 @@ class NoMemory:
 FORGETFUL = NoMemory()
 
 
-def said(answers: Iterable[Answered], reasons: Mapping[str, FeedbackReason]) -> list[Said]:
-    """The *answers* that can quiet: acceptances, and reasons of the guidance."""
+def said(memory: Memory, chart: Chart, reasons: Mapping[str, FeedbackReason]) -> Iterator[Said]:
+    """What can quiet of what was said of *chart*: acceptances, and reasons of the guidance.
+
+    *memory* is asked when the first is wanted: a chart without cards, and most have none, asks nothing of a database.
+    """
     names = {(reason.system, reason.code): name for name, reason in reasons.items()}
-    found = []
-    for one in answers:
+    for one in memory.answers(chart):
         name = "" if one.accepted else names.get((one.system or "", one.code or ""))
         if name is not None:
-            found.append(Said(one.topic, one.day, name, one.level, one.indicator, one.follow_up))
-    return found
+            yield Said(one.topic, one.day, name, one.level, one.indicator, one.follow_up)
 
 
 def shown_cards(evaluation: Evaluation, response: Json) -> tuple[ShownCard, ...]:

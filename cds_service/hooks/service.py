@@ -80,7 +80,7 @@ class Engine:
         read = time.perf_counter()
         today = self.today()
         chart = Chart(call.client, request.fhir_server or "", request.patient_id, service.id, service.hook, today)
-        earlier = said(self.memory.answers(chart), self.guidance.feedback.reason)
+        earlier = said(self.memory, chart, self.guidance.feedback.reason)
         evaluation = evaluate(facts, self.guidance, today, self.max_cards, earlier)
         decided = time.perf_counter()
         response = self.writer.write(evaluation.cards, request.patient_id)

@@ -24,6 +24,7 @@ from tests.feedback.hospital import (
     CODES,
     HL7,
     OWN,
+    URL,
     Hospital,
     Json,
     accepted,
@@ -372,6 +373,20 @@ def test_chart_that_was_opened_often(tmp_path: Path) -> None:
 
     assert few > 0
     assert many == few
+
+
+@pytest.mark.parametrize(("level", "asked"), [("40", 0), ("14", 1)])
+def test_chart_without_cards_asks_nothing(database_url: str, level: str, asked: int) -> None:
+    """Where there is nothing to say, the database is not asked what may not be said; otherwise once."""
+    scene: Json = {"vitamin_d": [vitd(level)], "magnesium": NORMAL_MG}
+    with hospital(database_url) as service:
+        service.open(chart(**scene))
+        statements: list[str] = []
+        for database in service.databases:
+            event.listen(database.engine, "before_cursor_execute", lambda *told: statements.append(told[2]))
+        service.post(URL, chart(**scene))
+
+    assert sum("SELECT feedback.topic" in statement for statement in statements) == asked
 
 
 def test_several_answers(today: Hospital, server: str) -> None:
