@@ -209,7 +209,8 @@ class Settings(BaseSettings):
     @field_validator("rate")
     @classmethod
     def _rate(cls, value: str) -> str:
-        read_rate(value)
+        if value != DEFAULT:  # what reads it is slow to import
+            read_rate(value)
         return value
 
     @model_validator(mode="after")

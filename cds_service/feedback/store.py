@@ -7,11 +7,11 @@ import hmac
 import re
 import secrets
 from datetime import date, timedelta
+from importlib import import_module
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import and_, bindparam, delete, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from cds_service.clinical.guidance_checks import MOST_QUIET_DAYS
 from cds_service.hooks.feedback import ACCEPTED
@@ -211,7 +211,7 @@ class FeedbackStore:
 def _insert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     """Insert *rows*; one that is there already stays."""
     if rows:
-        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+        dialect = import_module(f"sqlalchemy.dialects.{connection.dialect.name}")  # the other is slow to import
         connection.execute(dialect.insert(table).on_conflict_do_nothing(), rows)
 
 

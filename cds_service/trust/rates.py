@@ -1,14 +1,13 @@
-"""How often a client may call, by the library `limits`: each process counts for itself."""
+"""How often a client may call, by the library `limits`: each process counts for itself.
+
+The library is imported where rates are counted, with tokens alone: it is slow to import.
+"""
 
 from __future__ import annotations
 
 import math
 import time
 from typing import TYPE_CHECKING
-
-import limits
-from limits.storage import MemoryStorage
-from limits.strategies import SlidingWindowCounterRateLimiter
 
 from cds_service.errors import TooManyRequests
 
@@ -25,6 +24,8 @@ def read_rate(text: str) -> RateLimitItem:
     Raises:
         ValueError: it is none.
     """
+    import limits  # noqa: PLC0415 - see above
+
     try:
         return limits.parse(text)
     except ValueError as error:
@@ -37,6 +38,9 @@ class Rates:
 
     def __init__(self) -> None:
         """Nobody has called yet."""
+        from limits.storage import MemoryStorage  # noqa: PLC0415 - see above
+        from limits.strategies import SlidingWindowCounterRateLimiter  # noqa: PLC0415
+
         self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
 
     def count(self, client: str, rate: RateLimitItem) -> None:
