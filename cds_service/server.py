@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 from cds_service import logs
 from cds_service import settings as settings_module
 from cds_service.app import create_app
-from cds_service.web.front import Front, FrontLimits
 
 if TYPE_CHECKING:
     from cds_service.hooks.service import Engine
-    from cds_service.settings import Settings
+    from cds_service.web.front import Front
 
 M_ARENA_MAX = -8
 """The parameter of glibc's `mallopt` for the number of heaps."""
@@ -31,11 +30,20 @@ def application() -> Front:
     Raises:
         StartupError: a setting, a guidance file or the registry of clients is wrong.
     """
+    from cds_service.web.front import Front, FrontLimits  # noqa: PLC0415 - it counts: see `web/numbers.py`
+
     _use_one_heap()
     logs.set_up()
     settings = settings_module.load()
     app = create_app(settings, engine)
-    front = Front(app, _limits(settings), app.extensions["cds_close"])
+    limits = FrontLimits(
+        max_body=settings.max_body,
+        working=settings.threads,
+        waiting=settings.waiting,
+        body_timeout=settings.body_timeout,
+        deadline=settings.request_deadline,
+    )
+    front = Front(app, limits, app.extensions["cds_close"])
     gc.collect()
     gc.freeze()
     gc.set_threshold(ALLOCATIONS_BEFORE_COLLECTION, 20, 20)
@@ -48,13 +56,3 @@ def _use_one_heap() -> None:
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
     except (AttributeError, OSError, TypeError):
         return  # another C library, with heaps of its own ways
-
-
-def _limits(settings: Settings) -> FrontLimits:
-    return FrontLimits(
-        max_body=settings.max_body,
-        working=settings.threads,
-        waiting=settings.waiting,
-        body_timeout=settings.body_timeout,
-        deadline=settings.request_deadline,
-    )
