@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, case, func, select
 
 from cds_service.hooks.feedback import ACCEPTED
 from cds_service.store.tables import CALL, CARD, FEEDBACK, QUIET
@@ -101,7 +101,7 @@ def summarise(connection: Connection, period: Period, feedback: Feedback) -> Sum
     return Summary(
         period,
         _topics(connection, period, feedback),
-        {client: _client(connection, period._replace(client=client)) for client in _clients(connection, period)},
+        _clients_of(connection, period),
         _days(connection, period),
         tuple(_clients(connection, period._replace(client=None))),
     )
@@ -151,40 +151,72 @@ def _clients(connection: Connection, period: Period) -> list[str]:
     return list(connection.execute(select(CALL.c.client).where(within).distinct().order_by(CALL.c.client)).scalars())
 
 
-def _client(connection: Connection, period: Period) -> ClientLine:
+def _clients_of(connection: Connection, period: Period) -> dict[str, ClientLine]:
+    """How the calls of each client went, by going through the calls twice, however many clients there are."""
     within = period.of(CALL.c.at, CALL.c.client)
-    answered = and_(within, CALL.c.status == OK)
+    served = CALL.c.status == OK
 
-    def count(condition: ColumnElement[bool]) -> int:
-        return connection.execute(select(func.count()).select_from(CALL).where(condition)).scalar_one()
+    def number(condition: ColumnElement[bool]) -> ColumnElement[int]:
+        return func.sum(case((condition, 1), else_=0))
 
-    def total(column: Column[int]) -> int:
-        return int(connection.execute(select(func.coalesce(func.sum(column), 0)).where(answered)).scalar_one())
+    def total(column: Column[int]) -> ColumnElement[int]:
+        return func.sum(case((served, column), else_=0))
 
-    calls, served = count(within), count(answered)
-
-    def percentile(share: float) -> float | None:
-        if served < SMALL:
-            return None
-        place = min(served - 1, int(served * share))
-        query = select(CALL.c.milliseconds).where(answered).order_by(CALL.c.milliseconds).offset(place).limit(1)
-        found: float = connection.execute(query).scalar_one()
-        return found
-
-    return ClientLine(
-        calls=calls,
-        answered=served,
-        with_cards=count(and_(answered, CALL.c.cards > 0)),
-        cards=total(CALL.c.cards),
-        prefetched=total(CALL.c.prefetched),
-        fetched=total(CALL.c.fetched),
-        lacking=total(CALL.c.lacking),
-        refused=count(and_(within, CALL.c.status >= ERROR, CALL.c.status < FAULT)),
-        faults=count(and_(within, CALL.c.status >= FAULT)),
-        p50=percentile(0.50),
-        p95=percentile(0.95),
-        p99=percentile(0.99),
+    query = (
+        select(
+            CALL.c.client,
+            func.count().label("calls"),
+            number(served).label("answered"),
+            number(and_(served, CALL.c.cards > 0)).label("with_cards"),
+            total(CALL.c.cards).label("cards"),
+            total(CALL.c.prefetched).label("prefetched"),
+            total(CALL.c.fetched).label("fetched"),
+            total(CALL.c.lacking).label("lacking"),
+            number(and_(CALL.c.status >= ERROR, CALL.c.status < FAULT)).label("refused"),
+            number(CALL.c.status >= FAULT).label("faults"),
+        )
+        .where(within)
+        .group_by(CALL.c.client)
+        .order_by(CALL.c.client)
     )
+    rows = connection.execute(query).mappings().all()
+    times = _times(connection, and_(within, served))
+    lines = {}
+    for row in rows:
+        counts = {name: int(value) for name, value in row.items() if name != "client"}
+        p50, p95, p99 = (_percentile(times[row["client"]], share) for share in (0.50, 0.95, 0.99))
+        lines[row["client"]] = ClientLine(**counts, p50=p50, p95=p95, p99=p99)
+    return lines
+
+
+def _times(connection: Connection, answered: ColumnElement[bool]) -> Mapping[str, list[tuple[float, int]]]:
+    """For each client the times of its calls, shortest first, each with how many calls took so long.
+
+    They are kept to a tenth of a millisecond, so that there are far fewer times than calls.
+    """
+    query = (
+        select(CALL.c.client, CALL.c.milliseconds, func.count())
+        .where(answered)
+        .group_by(CALL.c.client, CALL.c.milliseconds)
+        .order_by(CALL.c.client, CALL.c.milliseconds)
+    )
+    times: defaultdict[str, list[tuple[float, int]]] = defaultdict(list)
+    for client, milliseconds, count in connection.execute(query):
+        times[client].append((milliseconds, count))
+    return times
+
+
+def _percentile(times: Sequence[tuple[float, int]], share: float) -> float | None:
+    """The time that *share* of the calls keep to; `None` of so few that it could point at one."""
+    served = sum(count for _, count in times)
+    if served < SMALL:
+        return None
+    place = min(served - 1, int(served * share))
+    for milliseconds, count in times:
+        place -= count
+        if place < 0:
+            return milliseconds
+    return None
 
 
 def _days(connection: Connection, period: Period) -> dict[date, tuple[int, int]]:

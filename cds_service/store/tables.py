@@ -94,7 +94,7 @@ FEEDBACK = Table(
     Column("level", Integer),
     Column("indicator", String(8)),
     Column("follow_up", Date),
-    Index("feedback_of_patient", "client", "patient"),
+    Index("feedback_of_patient", "patient", "client"),
 )
 """One row a thing that was done with a card; `digest` is of what makes two of them the same. Comments are not kept.
 

@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 import time_machine
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import create_engine, event, inspect
 
 from cds_service.cli import main
+from cds_service.feedback.store import Rows
 from cds_service.store.tables import CALL, CARD, FEEDBACK, METADATA, QUIET, SECRET
 from cds_service.web.audit import RECEIVED
 from tests.feedback.hospital import (
@@ -549,3 +550,40 @@ def test_what_is_remembered_of_a_card(service: Hospital) -> None:
         "level": 2,
         "suggestions": {one["uuid"]: "2026-06-02" for one in shown["suggestions"]},
     }
+
+
+# How much is asked
+
+
+def _call(number: int, client: str, milliseconds: float) -> Json:
+    """A row of a call with one card, at noon of 2 March."""
+    counts = {"cards": 1, "prefetched": 9, "fetched": 0, "lacking": 0}
+    at = int(START.timestamp() * 1000) + number
+    return {"at": at, "client": client, "service": "s", "status": 200, "milliseconds": milliseconds, **counts}
+
+
+def test_percentiles_of_each_client(service: Hospital) -> None:
+    """Of a client's times 1 to 100 ms the 51st, 96th and 100th are told; another's do not mix in."""
+    calls = [_call(n, "north", n + 1) for n in reversed(range(100))] + [_call(n, "south", 7.5) for n in range(5)]
+    service.recorder.store.write(Rows(calls, [], []))
+    lines = {line["client"]: line for line in _page(service)["clients"]}
+
+    assert [lines["north"][f"p{share} ms"] for share in (50, 95, 99)] == [51, 96, 100]
+    assert [lines["south"][f"p{share} ms"] for share in (50, 95, 99)] == [7.5, 7.5, 7.5]
+    assert lines["north"]["calls"] == 100
+
+
+def test_page_asks_the_same_of_many_clients(service: Hospital) -> None:
+    """The page of twenty clients puts as many questions to the database as that of one: calls are many."""
+    statements: list[str] = []
+    for database in service.databases:
+        event.listen(database.engine, "before_cursor_execute", lambda *told: statements.append(told[2]))
+
+    def asked(clients: int) -> int:
+        calls = [_call(n, f"client-{n}", 5) for n in range(clients)]
+        service.recorder.store.write(Rows(calls, [], []))
+        statements.clear()
+        _page(service)
+        return len(statements)
+
+    assert asked(1) == asked(20)

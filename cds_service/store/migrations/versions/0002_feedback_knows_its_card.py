@@ -36,7 +36,7 @@ def upgrade() -> None:
     ):
         op.add_column("feedback", column)
     _tell_feedback()
-    op.create_index("feedback_of_patient", "feedback", ["client", "patient"])
+    op.create_index("feedback_of_patient", "feedback", ["patient", "client"])
     op.add_column("card", sa.Column("suggestions", sa.JSON(), nullable=False, server_default="{}"))
     _tell_cards()
     op.drop_index("card_of_patient", "card")
