@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 
-from cds_service import feedback_cli, server
+from cds_service import cores, feedback_cli, server
 from cds_service import settings as settings_module
 from cds_service.app import (
     build_engine,
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 FAILED = 2
 STANDARD_INPUT = "-"
 LAST_PORT = 65_535
+MOST_WORKERS = 4
+"""Server processes where nobody says how many: a large machine has other things to do with its memory."""
 LAST_SECONDS = 5
 """Beyond the deadline of a request, for a server process to end; one asked to while it starts would never do so."""
 
@@ -182,7 +184,7 @@ def _run_server(host: str, port: int, settings: Settings) -> None:
         address=host,
         port=port,
         interface=Interfaces.RSGI,
-        workers=settings.workers,
+        workers=settings.workers or min(cores.usable(), MOST_WORKERS),
         respawn_failed_workers=True,
         workers_kill_timeout=math.ceil(settings.request_deadline) + LAST_SECONDS,
         log_access=False,

@@ -126,7 +126,12 @@ class Settings(BaseSettings):
     )
     max_entries: int = Field(default=20_000, ge=1, description="Entries of one prefetched Bundle; more is 413.")
     max_resources: int = Field(default=50_000, ge=1, description="Prefetched resources in all; more is 413.")
-    workers: int = Field(default=1, ge=1, le=64, description="Server processes of `cds-service serve`.")
+    workers: int | None = Field(
+        default=None,
+        ge=1,
+        le=64,
+        description="Server processes of `cds-service serve`; unset: one for each core it may use, up to four.",
+    )
     threads: int = Field(default=16, ge=1, le=64, description="Calls that a process works on at a time.")
     waiting: int = Field(
         default=64, ge=0, le=10_000, description="Calls that wait in a process for their turn; beyond them it is 503."

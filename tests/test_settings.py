@@ -57,7 +57,7 @@ DEFAULTS = {
     "rate": "3000/minute",
     "max_entries": 20_000,
     "max_resources": 50_000,
-    "workers": 1,
+    "workers": None,
     "threads": 16,
     "waiting": 64,
     "request_deadline": 10,

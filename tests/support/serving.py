@@ -112,7 +112,10 @@ def environment(settings: Mapping[str, Any]) -> dict[str, str]:
 def serving(
     arguments: Sequence[str] = (), trusted: Path | None = None, command: Path = COMMAND, **settings: Any
 ) -> Iterator[Served]:
-    """`cds-service serve` with *settings* until the block ends; `trusted` is who signed its certificate."""
+    """`cds-service serve` with *settings* until the block ends; `trusted` is who signed its certificate.
+
+    One server process, unless the settings say otherwise, on a machine of any size.
+    """
     with tempfile.TemporaryDirectory(prefix="cds-served-") as place:
         folder, log_file = Path(place) / "work", Path(place) / "log"
         folder.mkdir()
@@ -120,7 +123,7 @@ def serving(
             process = subprocess.Popen(
                 [command, "serve", "--port", "0", *arguments],
                 cwd=folder,
-                env=environment(settings),
+                env=environment({"workers": 1, **settings}),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
