@@ -63,6 +63,8 @@ def init_app(app: Flask, settings: Settings, guidance: Guidance) -> None:
     @app.after_request
     def _count(response: Response) -> Response:
         service = g.get("service", UNKNOWN)
+        if request.method == "OPTIONS":  # a browser asks whether it may call: that is no call
+            return response
         if request.endpoint == CALL:
             numbers.called(g.call, service, response.status_code, time.perf_counter() - g.started)
         elif request.endpoint == FEEDBACK:

@@ -227,6 +227,18 @@ def test_refusals_are_counted_by_status(client: FlaskClient):
     assert not [name for name in numbers(client) if "Rosalind" in name]
 
 
+@pytest.mark.parametrize("address", [URL, f"{URL}/feedback"])
+def test_preflight_is_no_call(client: FlaskClient, address: str):
+    """A browser that asks whether it may call is not counted, neither as a call nor as feedback."""
+    before = numbers(client)
+    answer = client.options(
+        address, headers={"Origin": "http://localhost:8090", "Access-Control-Request-Method": "POST"}
+    )
+
+    assert answer.status_code == 200
+    assert grown(client, before) == {}
+
+
 def test_nothing_of_the_patient_is_told(client: FlaskClient):
     """No id, name, date or value of the record is in the names and labels of the numbers."""
     post_to(client, golden())
