@@ -16,6 +16,7 @@ from sqlalchemy import and_, bindparam, delete, func, select, update
 from cds_service.clinical.guidance_checks import MOST_QUIET_DAYS
 from cds_service.hooks.feedback import ACCEPTED
 from cds_service.hooks.memory import Answered
+from cds_service.store.database import allow
 from cds_service.store.tables import CALL, CARD, FEEDBACK, QUIET, SECRET
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ NOT_KEPT = "(not kept)"
 KEY = "patient-digest"
 DIGITS = 32
 REPEATED = ("patient", "topic", "level", "indicator", "follow_up")
+READING_SECONDS = 10
 PIECE = 1000
 """Rows that are deleted or exported at a time."""
 TIMED = {CALL: CALL.c.at, CARD: CARD.c.at, QUIET: QUIET.c.at, FEEDBACK: FEEDBACK.c.received}
@@ -144,6 +146,7 @@ class FeedbackStore:
     def count_before(self, moment: int) -> int:
         """How many rows are older than *moment* (milliseconds since 1970)."""
         with self._database.ready().connect() as connection:
+            allow(connection)
             return sum(
                 connection.execute(select(func.count()).select_from(table).where(column < moment)).scalar_one()
                 for table, column in TIMED.items()
@@ -186,12 +189,14 @@ class FeedbackStore:
             .execution_options(yield_per=PIECE)
         )
         with self._database.ready().connect() as connection:
+            allow(connection)
             for row in connection.execute(query).mappings():
                 yield dict(row)
 
     def count_feedback(self) -> int:
         """How many feedback rows there are."""
         with self._database.ready().connect() as connection:
+            allow(connection)
             return connection.execute(select(func.count()).select_from(FEEDBACK)).scalar_one()
 
     def ping(self) -> None:
@@ -199,8 +204,10 @@ class FeedbackStore:
         self._database.ping()
 
     def connect(self) -> Connection:
-        """A connection for reading."""
-        return self._database.ready().connect()
+        """A connection for reading much, which may take seconds."""
+        connection = self._database.ready().connect()
+        allow(connection, READING_SECONDS)
+        return connection
 
     def close(self) -> None:
         """Let go of the connections."""

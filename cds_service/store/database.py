@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import Engine, event, select, text
+from sqlalchemy import Connection, Engine, event, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, ProgrammingError
 
 PATIENCE = 2
-"""Seconds to wait for a connection."""
+"""Seconds to wait for a connection, and for a statement of PostgreSQL."""
 TURN = 10
 """Seconds to wait in SQLite for another process that writes."""
 DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
@@ -97,6 +97,16 @@ class Database:
         self.engine.dispose()
 
 
+def allow(connection: Connection, seconds: int = 0) -> None:
+    """Let the statements of this transaction take so many seconds, or as long as they need.
+
+    On PostgreSQL a statement is otherwise cut off after `PATIENCE`, for the sake of the call that waits for it; SQLite
+    never cuts one off.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SET LOCAL statement_timeout = '{seconds}s'"))
+
+
 def prepare(engine: Engine) -> None:
     """Bring the tables up to date; of several processes that do so at once, one does and the others wait."""
     if _is_current(engine):
@@ -108,6 +118,7 @@ def prepare(engine: Engine) -> None:
         if engine.dialect.name == "sqlite":
             connection.exec_driver_sql("BEGIN EXCLUSIVE")
         else:
+            allow(connection)
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
