@@ -129,7 +129,10 @@ def start_and_memory(uses: Mapping[str, Use]) -> str:
 
 
 def where_it_goes(inside: Inside, samples: Sequence[Sample]) -> str:
-    """The CPU of one request, part by part; the server is what HTTP costs beyond the same calls inside a process."""
+    """The CPU of one request, part by part; the server is what HTTP costs beyond the same calls inside a process.
+
+    Where that is nothing, the two runs differed by more than the server costs, and it is not told.
+    """
     stages = sum(inside.stages.values())
     rows = [(STAGES.get(name, name), took) for name, took in inside.stages.items()]
     rows += [
@@ -139,9 +142,10 @@ def where_it_goes(inside: Inside, samples: Sequence[Sample]) -> str:
     ]
     total = within = inside.application + inside.background
     if samples:
-        total = statistics.median(sample.cpu for sample in samples) / 1e3
+        total = max(within, statistics.median(sample.cpu for sample in samples) / 1e3)
+    if total > within:
         rows.append(("server and kernel: HTTP, event loop, threads (granian, `web/front.py`)", total - within))
-    rows.append(("**all**", total))
+    rows.append(("**all**" if total > within else "**all**, without the server", total))
     return table(("Part", "ms", "Share"), [[name, short(s * 1e3), f"{s / total:.0%}"] for name, s in rows])
 
 

@@ -41,6 +41,14 @@ def test_parts_of_a_request_add_up():
     ]  # fmt: skip
 
 
+def test_server_is_not_told_from_runs_that_differ_more():
+    """Over HTTP 5 ms where the same took 5.5 in a process: no part is negative, and the sum leaves the server out."""
+    rows = cells(where_it_goes(INSIDE, [MINE._replace(cpu=5)]))
+
+    assert [row[1] for row in rows] == ["1", "2", "1", "1", "0.5", "5.5"]
+    assert rows[-1][0] == "**all**, without the server"
+
+
 def test_rings_have_their_share():
     """In percent."""
     assert cells(by_ring(INSIDE.rings)) == [["clinical", "75%"], ["flask", "25%"]]
