@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from cds_service import settings as settings_module
 from cds_service.app import build_store
 from cds_service.errors import SettingsError
-from cds_service.feedback.summary import cell
+from cds_service.feedback.tables import cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

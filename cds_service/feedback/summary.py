@@ -1,7 +1,4 @@
-"""What the owner of the service sees: counts of calls, cards and what was done with them.
-
-A count from 1 to 4 is not told, but "<5": it could point at a person. A share of so few is not told at all.
-"""
+"""Sums of what is remembered: calls, cards and what was done with them. How they are told is in `tables.py`."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ import statistics
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import and_, case, func, select
 
@@ -17,7 +14,7 @@ from cds_service.hooks.feedback import ACCEPTED
 from cds_service.store.tables import CALL, CARD, FEEDBACK, QUIET
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Column, Connection
     from sqlalchemy.sql.elements import ColumnElement
@@ -234,118 +231,3 @@ def _ms(day: date) -> int:
 
 def _date(at: int) -> date:
     return datetime.fromtimestamp(at / 1000, UTC).date()
-
-
-# How it is told.
-
-
-def shown(count: int) -> int | str:
-    """A count, unless it is so small that it could point at a person."""
-    return f"<{SMALL}" if 0 < count < SMALL else count
-
-
-def together(counts: Sequence[int]) -> list[int | str | None]:
-    """Counts that add up to one that is told: where just one is too small to be told, another is left out as well.
-
-    Otherwise it could be worked out from the rest.
-    """
-    told: list[int | str | None] = [shown(count) for count in counts]
-    small = [count for count in counts if 0 < count < SMALL]
-    others = [count for count in counts if count >= SMALL]
-    if len(small) == 1 and others:
-        told[counts.index(min(others))] = None
-    return told
-
-
-def share(part: int, whole: int) -> float | None:
-    """The share of *part* in *whole*, in per cent; `None` where either, or what is left, is too small to be told."""
-    if whole < SMALL or 0 < part < SMALL or 0 < whole - part < SMALL:
-        return None
-    return round(100 * part / whole, 1)
-
-
-def topic_rows(summary: Summary) -> list[dict[str, Any]]:
-    """A row for each topic."""
-    return [_topic_row(topic, line) for topic, line in summary.topics.items()]
-
-
-def _topic_row(topic: str, line: TopicLine) -> dict[str, Any]:
-    accepted, overridden, ignored = together([line.accepted, line.overridden.total(), line.ignored])
-    return {
-        "topic": topic,
-        "fired": shown(line.fired),
-        "accepted": accepted,
-        "overridden": overridden,
-        "quieted": shown(line.quieted),
-        "ignored (unknown)": ignored,
-        "accepted %": None if accepted is None else share(line.accepted, line.fired),
-        "median seconds to a response": line.median_seconds,
-    }
-
-
-def reason_rows(summary: Summary) -> list[dict[str, Any]]:
-    """A row for each topic and reason."""
-    rows = []
-    for topic, line in summary.topics.items():
-        reasons = line.overridden.most_common()
-        told = together([times for _, times in reasons])
-        rows += [
-            {"topic": topic, "reason": reason, "times": times} for (reason, _), times in zip(reasons, told, strict=True)
-        ]
-    return rows
-
-
-def client_rows(summary: Summary) -> list[dict[str, Any]]:
-    """A row for each client."""
-    return [
-        {
-            "client": client,
-            "calls": shown(line.calls),
-            "cards per call": round(line.cards / line.answered, 2) if line.answered >= SMALL else None,
-            "charts with a card %": share(line.with_cards, line.answered),
-            "keys prefetched %": _of_keys(line, line.prefetched),
-            "keys fetched %": _of_keys(line, line.fetched),
-            "keys lacking %": _of_keys(line, line.lacking),
-            "p50 ms": line.p50,
-            "p95 ms": line.p95,
-            "p99 ms": line.p99,
-            "refused (4xx)": shown(line.refused),
-            "faults (5xx)": shown(line.faults),
-        }
-        for client, line in summary.clients.items()
-    ]
-
-
-def day_rows(summary: Summary) -> list[dict[str, Any]]:
-    """A row for each day."""
-    calls = together([calls for calls, _ in summary.days.values()])
-    cards = together([cards for _, cards in summary.days.values()])
-    return [
-        {"day": str(day), "calls": called, "cards": carded}
-        for day, called, carded in zip(summary.days, calls, cards, strict=True)
-    ]
-
-
-def tables(summary: Summary) -> dict[str, list[dict[str, Any]]]:
-    """Every table by its name."""
-    return {
-        "topics": topic_rows(summary),
-        "reasons": reason_rows(summary),
-        "clients": client_rows(summary),
-        "days": day_rows(summary),
-    }
-
-
-def _of_keys(line: ClientLine, part: int) -> float | None:
-    keys = line.prefetched + line.fetched + line.lacking
-    return round(100 * part / keys, 1) if line.answered >= SMALL and keys else None
-
-
-def numbers(values: Iterable[int | str | None]) -> list[int | None]:
-    """Counts as a plot draws them: one that is not told is a gap."""
-    return [value if isinstance(value, int) else None for value in values]
-
-
-def cell(value: object) -> object:
-    """A value for a spreadsheet: a text that it could take for a formula is marked as text."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@" else value

@@ -16,8 +16,8 @@ from flask import Blueprint, Response, abort, current_app, render_template, requ
 from sqlalchemy.exc import SQLAlchemyError
 
 from cds_service.errors import MalformedRequest, StoreUnavailable
-from cds_service.feedback import summary as summaries
-from cds_service.feedback.summary import Period, Summary
+from cds_service.feedback import tables
+from cds_service.feedback.summary import Period, Summary, summarise
 from cds_service.web import owner, plots
 from cds_service.web.days import read_day
 from cds_service.web.headers import policy
@@ -60,7 +60,7 @@ def _page() -> Response:
     shown = render_template(
         "insights.html",
         summary=summary,
-        tables=summaries.tables(summary),
+        tables=tables.tables(summary),
         clients=summary.everybody,
         plots={name: url_for("insights._plot", name=name, **arguments) for name in plots.PLOTS},
         json=url_for("insights._json", **arguments),
@@ -73,20 +73,18 @@ def _json() -> Response:
     """The same as JSON."""
     summary = _summary()
     period = {"from": str(summary.period.first), "to": str(summary.period.last), "client": summary.period.client}
-    return Response(msgspec.json.encode({"period": period, **summaries.tables(summary)}), mimetype="application/json")
+    return Response(msgspec.json.encode({"period": period, **tables.tables(summary)}), mimetype="application/json")
 
 
 def _csv() -> Response:
     """The same as CSV: one table after the other, each with its name and its head."""
     written = io.StringIO()
     writer = csv.writer(written)
-    for name, rows in summaries.tables(_summary()).items():
+    for name, rows in tables.tables(_summary()).items():
         writer.writerow([f"# {name}"])
         if rows:
             writer.writerow(rows[0])
-            writer.writerows(
-                [["" if value is None else summaries.cell(value) for value in row.values()] for row in rows]
-            )
+            writer.writerows([["" if value is None else tables.cell(value) for value in row.values()] for row in rows])
         writer.writerow([])
     return Response(
         written.getvalue(),
@@ -126,7 +124,7 @@ def _summary() -> Summary:
     engine = cast("Engine", current_app.extensions["cds_engine"])
     try:
         with _recorder().store.connect() as connection:
-            return summaries.summarise(connection, _period(), engine.guidance.feedback)
+            return summarise(connection, _period(), engine.guidance.feedback)
     except SQLAlchemyError as error:
         message = "The database cannot be reached: there is nothing to show"
         raise StoreUnavailable(message) from error

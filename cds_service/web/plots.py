@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cds_service.feedback.summary import client_rows, day_rows, numbers, reason_rows, topic_rows
+from cds_service.feedback.tables import client_rows, day_rows, numbers, reason_rows, topic_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

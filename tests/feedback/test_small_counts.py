@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds_service.feedback.summary import together
+from cds_service.feedback.tables import together
 from cds_service.web.plots import _library
 
 
