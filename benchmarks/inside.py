@@ -102,7 +102,9 @@ def parts(app: Flask, body: bytes) -> tuple[dict[str, float], float, float]:
     engine: Engine = app.extensions["cds_engine"]
     forgetful, whole = replace(engine, memory=FORGETFUL), caller(app, body)
     stages: dict[str, list[float]] = defaultdict(list)
-    bare, engines, wholes = [], [], []
+    bare: list[float] = []
+    engines: list[float] = []
+    wholes: list[float] = []
     for turn in range(WARM_UP + ROUNDS * CALLS):
         call = Call()
         found = (

@@ -27,7 +27,7 @@ class Payloads(NamedTuple):
 def written(kit: Path, folder: Path, sizes: Sequence[str]) -> Payloads:
     """The requests of *sizes* as files in *folder*."""
     script, made_by_kit = kit / "gen_payloads.py", folder / "payloads"
-    command = [sys.executable, script, made_by_kit]
+    command = [sys.executable, str(script), str(made_by_kit)]
     if script.is_file() and subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode == 0:
         return Payloads({size: made_by_kit / f"{size}.json" for size in sizes}, KIT_AS_OF, "the comparison kit's")
     own_folder = folder / "own-payloads"

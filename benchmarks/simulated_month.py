@@ -94,7 +94,8 @@ class Hospitals:
 
 def cases() -> tuple[list[tuple[str, date]], list[tuple[str, date]]]:
     """The golden requests of the usual guidance with the day they are made for: those without cards, and those with."""
-    without, with_cards = [], []
+    without: list[tuple[str, date]] = []
+    with_cards: list[tuple[str, date]] = []
     for folder in sorted(path for path in FIXTURES.iterdir() if path.is_dir()):
         expected = json.loads((folder / "expected.json").read_bytes())
         if (expected["profile"], expected["ckdOverlay"]) == ("magnesium-aware", "kdoqi-2003"):
