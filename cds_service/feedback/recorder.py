@@ -156,7 +156,10 @@ class Recorder:
         notes = [self._waiting.popleft() for _ in range(len(self._waiting))]
         try:
             if notes:
-                self.store.write(self._rows(notes))
+                rows = self._rows(notes)
+                self.store.write(rows)
+                notes = []  # they are written: what fails from here on must not write them again
+                self.store.tell_feedback(rows.cards)
             elif not self._reachable:
                 self.store.ping()
         except SQLAlchemyError as error:

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import re
 import secrets
+from contextlib import contextmanager
 from datetime import date, timedelta
 from importlib import import_module
 from operator import itemgetter
@@ -37,7 +38,7 @@ NOT_KEPT = "(not kept)"
 KEY = "patient-digest"
 DIGITS = 32
 REPEATED = ("patient", "topic", "level", "indicator", "follow_up")
-READING_SECONDS = 10
+READING_SECONDS, AS_LONG_AS_NEEDED = 10, 0
 PIECE = 1000
 """Rows that are deleted or exported at a time."""
 TIMED = {CALL: CALL.c.at, CARD: CARD.c.at, QUIET: QUIET.c.at, FEEDBACK: FEEDBACK.c.received}
@@ -122,22 +123,24 @@ class FeedbackStore:
             self._tell_cards(_UNKNOWN.where(FEEDBACK.c.digest.in_(unknown)))
 
     def write(self, rows: Rows) -> None:
-        """Write *rows*, all of them or none."""
+        """Write *rows*, all of them or none; then feedback that came before its card wants `tell_feedback`."""
         with self._quick.ready().begin() as connection:
             _insert(connection, CALL, rows.calls)
             _insert(connection, CARD, rows.cards)
             _insert(connection, QUIET, rows.quiet)
-        if rows.cards:
-            first = min(row["at"] for row in rows.cards)
+
+    def tell_feedback(self, cards: Sequence[Row]) -> None:
+        """Give feedback that came before *cards* were written what it repeats of them."""
+        if cards:
+            first = min(row["at"] for row in cards)
             self._tell_cards(_UNKNOWN.where(FEEDBACK.c.received >= first))
 
     def _tell_cards(self, unknown: Select[Any]) -> None:
-        """Give feedback that came before its card was written what it repeats of the card."""
+        """Give *unknown* feedback what it repeats of its card, where that is there by now."""
         with self._database.reader().connect() as connection:
             rows = [dict(row) for row in connection.execute(unknown).mappings()]
             known = _cards(connection, {row["card"] for row in rows})
-        found = [row["digest"] for row in rows if row["card"] in known]
-        if found:
+        if known:
             with self._database.ready().begin() as connection:
                 for row in rows:
                     of_card = _of_card(row, known)
@@ -145,8 +148,7 @@ class FeedbackStore:
 
     def count_before(self, moment: int) -> int:
         """How many rows are older than *moment* (milliseconds since 1970)."""
-        with self._database.ready().connect() as connection:
-            allow(connection)
+        with self.connect(AS_LONG_AS_NEEDED) as connection:
             return sum(
                 connection.execute(select(func.count()).select_from(table).where(column < moment)).scalar_one()
                 for table, column in TIMED.items()
@@ -188,26 +190,25 @@ class FeedbackStore:
             .order_by(FEEDBACK.c.received, FEEDBACK.c.digest)
             .execution_options(yield_per=PIECE)
         )
-        with self._database.ready().connect() as connection:
-            allow(connection)
+        with self.connect(AS_LONG_AS_NEEDED) as connection:
             for row in connection.execute(query).mappings():
                 yield dict(row)
 
     def count_feedback(self) -> int:
         """How many feedback rows there are."""
-        with self._database.ready().connect() as connection:
-            allow(connection)
+        with self.connect(AS_LONG_AS_NEEDED) as connection:
             return connection.execute(select(func.count()).select_from(FEEDBACK)).scalar_one()
 
     def ping(self) -> None:
         """Ask the database anything."""
         self._database.ping()
 
-    def connect(self) -> Connection:
-        """A connection for reading much, which may take seconds."""
-        connection = self._database.ready().connect()
-        allow(connection, READING_SECONDS)
-        return connection
+    @contextmanager
+    def connect(self, seconds: int = READING_SECONDS) -> Iterator[Connection]:
+        """A connection for reading much, each statement of which may take *seconds*."""
+        with self._database.ready().connect() as connection:
+            allow(connection, seconds)
+            yield connection
 
     def close(self) -> None:
         """Let go of the connections."""

@@ -340,6 +340,7 @@ def test_feedback_before_its_card_is_written(database_url: str, server: str) -> 
         assert service.tell(accepted(shown)).status_code == 200
         assert topics(service.open(chart(server, **DEFICIENT))) == [D, ADJUNCT]
         store.write(Rows([], [row], []))
+        store.tell_feedback([row])
 
         assert [one["until"] for one in hushed(service, server, **DEFICIENT)] == ["2026-05-31"]
 

@@ -6,10 +6,12 @@ import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
+from unittest.mock import Mock
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
-from cds_service.store.tables import CARD, FEEDBACK
+from cds_service.store.tables import CALL, CARD, FEEDBACK
 from tests.feedback.hospital import Hospital, Json, card, chart, hospital, overridden, rows, topics
 from tests.support import postgres as postgres_server
 from tests.support.patients import mg, vitd
@@ -143,3 +145,18 @@ def test_postgresql_that_goes(stopped: Postgres, caplog: pytest.LogCaptureFixtur
 
     assert said(caplog, "the database cannot be reached") == [logging.ERROR]
     assert said(caplog, "the database is back") == [logging.INFO]
+
+
+def test_calls_are_counted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that goes just after a call was written does not make it write the call again."""
+    url = f"sqlite:///{tmp_path}/cds.sqlite3"
+    gone = OperationalError("SELECT", {}, Exception("gone"))
+    with hospital(url) as service:
+        with monkeypatch.context() as patched:
+            patched.setattr(service.recorder.store, "tell_feedback", Mock(side_effect=gone))
+            post_to(service.client, chart(**DEFICIENT))
+            service.flush()
+        post_to(service.client, chart(**DEFICIENT))
+        assert service.flush()
+
+        assert len(rows(url, CALL)) == 2
