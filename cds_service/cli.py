@@ -19,14 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cds_service import cores, feedback_cli, server
 from cds_service import settings as settings_module
-from cds_service.app import (
-    build_engine,
-    build_recorder,
-    build_trust,
-    build_verifier,
-    load_clients,
-    warnings,
-)
+from cds_service.app import build_engine, build_recorder, build_trust, build_verifier, load_clients, warnings
 from cds_service.errors import RequestError, SettingsError, StartupError
 from cds_service.fhir.outcome import operation_outcome
 from cds_service.fhir.servers import origin_of
@@ -147,8 +140,7 @@ def _serve(options: argparse.Namespace) -> int:
     _check_host(options.host, settings, told=options.without_authentication)
     _check_tls(settings)
     port = _free_port(options.host, options.port)
-    server.engine = build_engine(settings)  # what is wrong stops here, before any server process starts
-    build_trust(settings, server.engine)
+    _prepare(settings)  # what is wrong stops here, before any server process starts
     for warning in [*warnings(settings), *_database_warnings(settings)]:
         print(f"WARNING: {warning}", file=sys.stderr, flush=True)
     secure = settings.tls_certificate is not None
@@ -157,6 +149,13 @@ def _serve(options: argparse.Namespace) -> int:
         os.environ[metrics.FOLDER] = numbers  # the server processes inherit it
         _run_server(options.host, port, settings)
     return 0
+
+
+def _prepare(settings: Settings) -> None:
+    """Read and check everything; what server processes started from now on inherit stays as it was if that fails."""
+    engine = build_engine(settings)
+    build_trust(settings, engine)
+    server.engine = engine
 
 
 def _run_server(host: str, port: int, settings: Settings) -> None:
@@ -169,13 +168,10 @@ def _run_server(host: str, port: int, settings: Settings) -> None:
 
         def signal_handler_reload(self, *received: object) -> None:
             try:
-                found = settings_module.load()
-                found_engine = build_engine(found)
-                build_trust(found, found_engine)
+                _prepare(settings_module.load())
             except StartupError as error:
                 print(f"cds-service: not reloaded: {error}", file=sys.stderr, flush=True)
             else:
-                server.engine = found_engine
                 super().signal_handler_reload(*received)  # type: ignore[no-untyped-call]
 
     Server(
