@@ -23,7 +23,7 @@ LOG = logging.getLogger("cds_service.audit")
 RECEIVED = "cds_service.received"
 """Where the environment holds when the server had the head of the request, by `time.perf_counter`."""
 CALLED = "services.call"
-"""The endpoint whose calls are counted for the owner's page."""
+"""The endpoint whose calls are counted, for the owner's page and the numbers, and traced."""
 AUDITED = "/cds-services"
 
 

@@ -20,6 +20,7 @@ from cds_service.errors import (
     TookTooLong,
 )
 from cds_service.web import owner
+from cds_service.web.audit import CALLED
 from cds_service.web.errors import REFUSED
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """The environment variable by which the library shares numbers between processes."""
-CALL, FEEDBACK = "services.call", "feedback.feedback"
-"""The endpoints that are counted."""
+FEEDBACK = "feedback.feedback"
+"""The endpoint of feedback, which is counted beside `CALLED`."""
 UNKNOWN = "unknown"
 """The service where the address names none of ours: the client's own words are no label."""
 
@@ -65,7 +66,7 @@ def init_app(app: Flask, settings: Settings, guidance: Guidance) -> None:
         service = g.get("service", UNKNOWN)
         if request.method == "OPTIONS":  # a browser asks whether it may call: that is no call
             return response
-        if request.endpoint == CALL:
+        if request.endpoint == CALLED:
             numbers.called(g.call, service, response.status_code, time.perf_counter() - g.started)
         elif request.endpoint == FEEDBACK:
             numbers.FEEDBACKS.labels(service, response.status_code).inc()

@@ -21,7 +21,8 @@ from opentelemetry.trace import SpanKind, StatusCode, format_trace_id, set_span_
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from cds_service.fhir.client import Outcome
-from cds_service.web.metrics import CALL, FEEDBACK
+from cds_service.web.audit import CALLED
+from cds_service.web.metrics import FEEDBACK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from cds_service.settings import Settings
 
 NAME = "vitamin-d-magnesium-cds"
-ROUTES = {CALL: "/cds-services/{id}", FEEDBACK: "/cds-services/{id}/feedback"}
+ROUTES = {CALLED: "/cds-services/{id}", FEEDBACK: "/cds-services/{id}/feedback"}
 """The endpoints that are traced, by the addresses as the documentation writes them."""
 FAULT = 500
 """From this status on it is the service that failed."""
@@ -116,7 +117,7 @@ def _attributes(call: Call, status: int) -> Mapping[str, str | int]:
     found: dict[str, str | int] = {"http.response.status_code": status}
     if "service" in g:
         found["cds.service"] = g.service
-    if request.endpoint == CALL:
+    if request.endpoint == CALLED:
         found["cds.cards"] = len(call.cards)
     if status >= FAULT:
         found["error.type"] = str(status)
