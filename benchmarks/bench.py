@@ -4,8 +4,8 @@ Every round visits every server in turn, each pinned to one core with the load o
 round, so that what slows the machine down slows both down. Peers that cannot be had are left out, and it says why.
 
 ROUNDS (5), SECS (2, of each measurement), CONC (8 connections), SIZES (small,typical,large), PEERS
-(bare,healthchain,hapi), BENCH_KIT (../shared/bench) and PERF_WORK (.cache/bench, where peers are installed) in the
-environment change it.
+(bare,duties,healthchain,hapi), BENCH_KIT (.cache/kit, where the peers come from) and PERF_WORK (.cache/bench, where
+they are installed) in the environment change it.
 """
 
 from __future__ import annotations
@@ -29,12 +29,11 @@ from pathlib import Path
 import msgspec
 
 from benchmarks import load, payloads, peers, table
-from benchmarks.figures import OURS, Measured, Point, Samples, Spread, spread
 from benchmarks.inside import Inside
-from benchmarks.load import LoadFailed, Sample
+from benchmarks.load import LoadFailed, Sample, interleaved
 from benchmarks.payloads import SIZES, Payloads
-from benchmarks.rounds import interleaved
-from benchmarks.servers import Server, Spec, Unusable, last_line, ours, pinned, running, without_settings
+from benchmarks.servers import OURS, Server, Spec, Unusable, last_line, ours, pinned, running
+from tests.support.serving import environment
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / ".cache" / "bench" / "table.md"
@@ -43,7 +42,7 @@ STARTS = 5
 
 
 class Wrong(Exception):
-    """What whoever runs it must mend."""
+    """Something that its user must mend."""
 
 
 @dataclass(frozen=True)
@@ -59,32 +58,32 @@ class Options:
     work: Path
 
 
-def options(environment: Mapping[str, str]) -> Options:
+def options(variables: Mapping[str, str]) -> Options:
     """Read them.
 
     Raises:
         Wrong: one of them is.
     """
     return Options(
-        rounds=_number(environment, "ROUNDS", 5),
-        seconds=_number(environment, "SECS", 2),
-        connections=_number(environment, "CONC", 8),
-        sizes=_some_of(environment, "SIZES", SIZES),
-        peers=() if environment.get("PEERS") == "none" else _some_of(environment, "PEERS", tuple(peers.NAMES)),
-        kit=(ROOT / environment.get("BENCH_KIT", "../shared/bench")).resolve(),
-        work=(ROOT / environment.get("PERF_WORK", ".cache/bench")).resolve(),
+        rounds=_number(variables, "ROUNDS", 5),
+        seconds=_number(variables, "SECS", 2),
+        connections=_number(variables, "CONC", 8),
+        sizes=_some_of(variables, "SIZES", SIZES),
+        peers=() if variables.get("PEERS") == "none" else _some_of(variables, "PEERS", tuple(peers.NAMES)),
+        kit=(ROOT / variables.get("BENCH_KIT", ".cache/kit")).resolve(),
+        work=(ROOT / variables.get("PERF_WORK", ".cache/bench")).resolve(),
     )
 
 
-def _number(environment: Mapping[str, str], name: str, usual: int) -> int:
-    given = environment.get(name, str(usual))
+def _number(variables: Mapping[str, str], name: str, usual: int) -> int:
+    given = variables.get(name, str(usual))
     if not given.isdecimal() or int(given) < 1:
         raise Wrong(f"{name}={given}: a whole number from 1 on is needed")
     return int(given)
 
 
-def _some_of(environment: Mapping[str, str], name: str, known: Sequence[str]) -> tuple[str, ...]:
-    given = environment.get(name, ",".join(known))
+def _some_of(variables: Mapping[str, str], name: str, known: Sequence[str]) -> tuple[str, ...]:
+    given = variables.get(name, ",".join(known))
     chosen = tuple(given.split(","))
     if not set(chosen) <= set(known):
         raise Wrong(f"{name}={given}: choose from {', '.join(known)}")
@@ -115,10 +114,7 @@ class Bench:
         first, again = self._starts()
         samples, uses = self._load(specs)
         self.notes.append(f"load average at the end {os.getloadavg()[0]:.1f}")
-        inside = self._inside()
-        line = [] if inside is None else [Point(*point) for point in inside.line]
-        measured = Measured(samples, again, first, uses[OURS].worker, line)
-        return table.Report(about, measured, uses, inside, self.notes)
+        return table.Report(about, samples, uses, again, first, self._inside(), self.notes)
 
     def _about(self) -> dict[str, str]:
         chosen = self.options
@@ -150,7 +146,7 @@ class Bench:
             self.notes.append(str(problem))
         return [peers.spec(peer, chosen.kit, chosen.work) for peer in wanted]
 
-    def _starts(self) -> tuple[Spread, Spread]:
+    def _starts(self) -> tuple[list[float], list[float]]:
         """Seconds from the start of our server to its first answer: with a new database, and with one that is there."""
         _say("starts")
         first: list[float] = []
@@ -161,12 +157,12 @@ class Bench:
             for kept in (first, again):
                 with self._ours(folder) as server:
                     kept.append(server.started_in)
-        return spread(first), spread(again)
+        return first, again
 
     def _ours(self, folder: Path) -> AbstractContextManager[Server]:
         return running(ours(self.payloads.as_of, folder), self.first_body, self.core, self.folder / "cds-service.log")
 
-    def _load(self, specs: Sequence[Spec]) -> tuple[Samples, dict[str, table.Use]]:
+    def _load(self, specs: Sequence[Spec]) -> tuple[dict[str, dict[str, list[Sample]]], dict[str, table.Use]]:
         """Put load on all servers, round by round, and read their memory at the end."""
         chosen = self.options
         with ExitStack() as stack:
@@ -217,7 +213,7 @@ class Bench:
             done = subprocess.run(
                 [*pinned(self.core), sys.executable, "-m", "benchmarks.inside", *arguments],
                 cwd=ROOT,
-                env=without_settings(os.environ),
+                env=environment({}),
                 stdout=subprocess.PIPE,
                 stderr=printed,
                 check=False,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import cProfile
 import gc
+import io
 import os
 import pstats
 import statistics
@@ -23,19 +24,18 @@ from dataclasses import replace
 from datetime import date
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from flask import Flask
 
-from benchmarks.payloads import with_observations
-from benchmarks.typical_request import AS_OF, caller
+from benchmarks.payloads import AS_OF, with_observations
 from cds_service import create_app, logs
 from cds_service.hooks.memory import FORGETFUL
 from cds_service.hooks.record import Call
 from cds_service.hooks.service import Engine
-from cds_service.server import ALLOCATIONS_BEFORE_COLLECTION
-from cds_service.settings import Settings
-from cds_service.web.metrics import FOLDER
+from cds_service.serving.server import ALLOCATIONS_BEFORE_COLLECTION
+from cds_service.settings import NUMBERS_FOLDER, Settings
 
 SERVICE = "vitamin-d-magnesium"
 ROUNDS, CALLS, WARM_UP = 5, 60, 30
@@ -43,7 +43,7 @@ OBSERVATIONS = (1, 10, 100, 1_000, 10_000)
 POINT_SECONDS = 0.2
 """CPU that goes into measuring one number of Observations, in each round."""
 LARGEST_BODY = 64 * 1024 * 1024
-RINGS = ("clinical", "fhir", "hooks", "feedback", "store", "trust", "playground", "web")
+RINGS = ("clinical", "fhir", "hooks", "feedback", "store", "trust", "playground", "web", "serving")
 LIBRARIES = ("flask", "werkzeug", "sqlalchemy", "prometheus_client")
 
 
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str]) -> None:
     """Measure, and print it."""
     body, as_of = Path(arguments[0]).read_bytes(), date.fromisoformat(arguments[1])
     with tempfile.TemporaryDirectory() as folder:
-        os.environ[FOLDER] = folder  # before anything counts
+        os.environ[NUMBERS_FOLDER] = folder  # before anything counts
         logs.set_up()
         with application(Path(folder), as_of) as app:
             stages, engine, whole = parts(app, body)
@@ -83,7 +83,14 @@ def main(arguments: Sequence[str]) -> None:
 @contextmanager
 def application(folder: Path, as_of: date) -> Iterator[Flask]:
     """The application, with the garbage collector told what the server tells it."""
-    app = create_app(Settings(as_of=as_of, database_url=f"sqlite:///{folder}/inside.sqlite3", max_body=LARGEST_BODY))
+    app = create_app(
+        Settings(
+            as_of=as_of,
+            database_url=f"sqlite:///{folder}/inside.sqlite3",
+            max_body=LARGEST_BODY,
+            max_bodies=LARGEST_BODY,
+        )
+    )
     gc.collect()
     gc.freeze()
     gc.set_threshold(ALLOCATIONS_BEFORE_COLLECTION, 20, 20)
@@ -122,6 +129,31 @@ def parts(app: Flask, body: bytes) -> tuple[dict[str, float], float, float]:
     medians = {name: median(took) for name, took in stages.items()}
     scale = median(bare) / sum(medians.values())
     return {name: took * scale for name, took in medians.items()}, median(engines), median(wholes)
+
+
+def caller(app: Flask, body: bytes, address: str = f"/cds-services/{SERVICE}") -> Callable[[], None]:
+    """One POST to *address* through the WSGI interface."""
+    fixed = {
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": address,
+        "CONTENT_TYPE": "application/json",
+        "CONTENT_LENGTH": str(len(body)),
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "HTTP_HOST": "localhost",
+        "wsgi.url_scheme": "http",
+    }
+
+    def start_response(status: str, headers: list[tuple[str, str]], exc_info: object = None) -> None:
+        del headers, exc_info
+        if not status.startswith("200"):
+            raise RuntimeError(status)
+
+    def call() -> None:
+        answer: Any = app({**fixed, "wsgi.input": io.BytesIO(body)}, start_response)  # type: ignore[arg-type]
+        b"".join(answer)
+
+    return call
 
 
 def seconds(call: Callable[[], object]) -> float:

@@ -35,7 +35,7 @@ from benchmarks.traffic import AS_OF, Client, Kind, Load, Outcome
 from tests.feedback.posting import kept
 from tests.support import postgres
 from tests.support.postgres import free_port
-from tests.support.serving import COMMAND, ROOT, Served, environment
+from tests.support.serving import COMMAND, ROOT, Served, environment, start
 
 CONFIGURATION = ROOT / "deploy" / "nginx" / "cds-service.conf"
 NEW_VERSION = "0.1.0.post1"
@@ -63,16 +63,8 @@ class Copy:
         """Start it, and wait until it is ready for calls."""
         self.folder.mkdir(parents=True, exist_ok=True)
         log_file = self.folder / "log"
-        with log_file.open("ab") as log:
-            process = subprocess.Popen(
-                [COMMAND, "serve", "--port", str(self.port)],
-                cwd=self.folder,
-                env=environment(self.settings) | ({"PYTHONPATH": str(self.code)} if self.code else {}),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        variables = environment(self.settings) | ({"PYTHONPATH": str(self.code)} if self.code else {})
+        process = start([COMMAND, "serve", "--port", str(self.port)], self.folder, log_file, variables)
         self.served = Served(process, self.folder, log_file, port=self.port)
         latest = time.monotonic() + STARTS_WITHIN
         while not self.ready():

@@ -1,16 +1,15 @@
-"""Load on a server by wrk, and what came of it."""
+"""Load on servers by wrk, in rounds that visit each in turn, and what came of it."""
 
 from __future__ import annotations
 
 import math
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from benchmarks.servers import Server
+from benchmarks.servers import OURS, Server
 
 ENOUGH, LONGEST = 5, 10
 """Answers for each connection that a measurement is to have, and how many times longer it may last for that."""
@@ -37,31 +36,25 @@ class Sample(NamedTuple):
         return self.p99 / self.p50
 
 
+Samples = Mapping[str, Mapping[str, Sequence[Sample]]]
+"""By size of the request and name of the server, one of each round."""
+
+
 def measure(server: Server, body: Path, connections: int, seconds: int) -> Sample:
-    """Put load on *server* and read what it cost.
+    """Put load on *server*, from the core of this process, and read what it cost.
 
     Raises:
         LoadFailed: nothing was answered.
     """
     before = server.cpu_seconds()
-    told = wrk(server.url, body, connections, seconds)
-    return read(told, server.cpu_seconds() - before)
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "60s", "-s", str(SCRIPT), server.url]
+    done = subprocess.run([*command, "--", str(body)], capture_output=True, text=True, check=False)
+    return read(done.stdout + done.stderr, server.cpu_seconds() - before)
 
 
 def long_enough(seconds: int, connections: int, rate: float) -> int:
     """How long to measure a server that answers so many requests a second: *seconds*, or longer where it is slow."""
     return max(seconds, min(LONGEST * seconds, math.ceil(ENOUGH * connections / rate)))
-
-
-def wrk(url: str, body: Path, connections: int, seconds: int) -> str:
-    """What wrk prints. It runs on the core of this process."""
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "60s", "-s", str(SCRIPT), url]
-    return _printed([*command, "--", str(body)])
-
-
-def _printed(command: Sequence[str]) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.stdout + done.stderr
 
 
 def read(told: str, cpu_seconds: float) -> Sample:
@@ -83,3 +76,40 @@ def read(told: str, cpu_seconds: float) -> Sample:
         cpu=cpu_seconds / requests * 1e3,
         failed=int(found[5]),
     )
+
+
+def visits(servers: Sequence[str], sizes: Sequence[str], rounds: int) -> Iterator[tuple[str, str]]:
+    """Server and size, one after the other; every second round goes the other way, so that none is always first."""
+    for number in range(rounds):
+        for size in sizes:
+            for server in servers if number % 2 == 0 else servers[::-1]:
+                yield server, size
+
+
+def interleaved(
+    servers: Sequence[str],
+    sizes: Sequence[str],
+    rounds: int,
+    measured: Callable[[str, str], Sample],
+    leave_out: Callable[[str, str], None],
+) -> dict[str, dict[str, list[Sample]]]:
+    """A sample of each round, by size and server: what happens to the machine happens to all of them.
+
+    A peer that fails is left out of all, and *leave_out* is told why.
+
+    Raises:
+        LoadFailed: ours failed.
+    """
+    found: dict[str, dict[str, list[Sample]]] = {size: {server: [] for server in servers} for size in sizes}
+    for server, size in visits(servers, sizes, rounds):
+        if server not in found[size]:
+            continue
+        try:
+            found[size][server].append(measured(server, size))
+        except LoadFailed as problem:
+            if server == OURS:
+                raise
+            for of_size in found.values():
+                del of_size[server]
+            leave_out(server, str(problem))
+    return found

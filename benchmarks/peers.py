@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.figures import BARE, HAPI, HEALTHCHAIN
-from benchmarks.servers import Spec, Unusable, end
+from benchmarks.servers import BARE, DUTIES, HAPI, HEALTHCHAIN, Spec, Unusable, end
+from tests.support.serving import start
 
-NAMES = {"bare": BARE, "healthchain": HEALTHCHAIN, "hapi": HAPI}
+NAMES = {"bare": BARE, "duties": DUTIES, "healthchain": HEALTHCHAIN, "hapi": HAPI}
 """How the peers are chosen (PEERS), and how they are called in the table."""
-STEPS = {"bare": "venv", "healthchain": "healthchain", "hapi": "hapi"}
+STEPS = {"bare": "venv", "duties": "venv", "healthchain": "healthchain", "hapi": "hapi"}
 """The step of the kit's script that sets each up."""
+SMALL = {"bare": "flask_msgspec", "duties": "flask_duties"}
+"""The small servers, which are started alike."""
 LEFT_OUT = ("node", "go", "cql")
 """Steps for peers that are not compared here."""
 PATH = "/cds-services/mg-vitd"
@@ -41,17 +43,11 @@ def set_up(kit: Path, work: Path, peers: Sequence[str]) -> None:
     """
     if all(_mark(work, STEPS[peer]).exists() for peer in peers):
         return
-    skipped = [*LEFT_OUT, *(STEPS[peer] for peer in NAMES if peer not in peers)]
+    skipped = {*LEFT_OUT, *STEPS.values()} - {STEPS[peer] for peer in peers}
     log = work / "set-up.log"
-    with _marked(work, skipped), log.open("wb") as printed:
-        process = subprocess.Popen(
-            [kit / "run.sh"],
-            env={**os.environ, "PERF_WORK": str(work), "PEERS": "none", "SIZES": "small", "CONC": "1", "ROUNDS": "1"},
-            stdin=subprocess.DEVNULL,
-            stdout=printed,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+    variables = {"PERF_WORK": str(work), "PEERS": "none", "SIZES": "small", "CONC": "1", "ROUNDS": "1"}
+    with _marked(work, skipped):
+        process = start([kit / "run.sh"], work, log, {**os.environ, **variables})
         try:
             failed = process.wait() != 0
         finally:
@@ -61,7 +57,7 @@ def set_up(kit: Path, work: Path, peers: Sequence[str]) -> None:
 
 
 @contextmanager
-def _marked(work: Path, steps: Sequence[str]) -> Iterator[None]:
+def _marked(work: Path, steps: Iterable[str]) -> Iterator[None]:
     """Let the kit's script take *steps* for done, for as long as it runs."""
     made = [mark for mark in (_mark(work, step) for step in steps) if not mark.exists()]
     for mark in made:
@@ -80,9 +76,9 @@ def _mark(work: Path, step: str) -> Path:
 def spec(peer: str, kit: Path, work: Path) -> Spec:
     """How *peer* is started: as in the kit, and nothing is written into it."""
     folder, quiet = kit / "peers" / "python", {"PYTHONDONTWRITEBYTECODE": "1"}
-    if peer == "bare":
+    if peer in SMALL:
         gunicorn = f"{work}/venv/bin/gunicorn -b 127.0.0.1:{{port}} -w 1 -k gthread --threads 4 --keep-alive 30"
-        command = [*gunicorn.split(), "--log-level", "warning", "flask_msgspec:app"]
+        command = [*gunicorn.split(), "--log-level", "warning", f"{SMALL[peer]}:app"]
         return Spec(NAMES[peer], command, PATH, folder, quiet)
     if peer == "healthchain":
         command = [f"{work}/hc/bin/python", "healthchain_app.py", "{port}"]
@@ -95,6 +91,7 @@ def versions(work: Path) -> Mapping[str, str]:
     """What each peer that is installed consists of."""
     found = {
         BARE: _python(work / "venv", "flask", "msgspec", "gunicorn"),
+        DUTIES: _python(work / "venv", "flask", "msgspec", "gunicorn", "prometheus_client"),
         HEALTHCHAIN: _python(work / "hc", "healthchain", "fhir.resources", "uvicorn"),
         HAPI: _hapi(work / "hapi" / "target" / "lib"),
     }

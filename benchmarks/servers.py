@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,8 +17,11 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-from benchmarks.figures import OURS
+from tests.support.postgres import free_port
+from tests.support.serving import environment, start
 
+OURS, BARE, DUTIES = "cds-service", "bare Flask + msgspec", "the same with log, numbers, rows"
+HEALTHCHAIN, HAPI = "HealthChain", "HAPI CDS Hooks"
 STARTS_WITHIN, STOPS_WITHIN, PAUSE = 90.0, 15.0, 0.005
 TICKS = os.sysconf("SC_CLK_TCK")
 STATE, SESSION, USER, SYSTEM = 0, 3, 11, 12
@@ -103,19 +105,10 @@ def running(spec: Spec, body: bytes, core: int, log: Path) -> Iterator[Server]:
     Raises:
         Unusable: it does not start.
     """
-    port = _free_port()
+    port = free_port()
     command = [*pinned(core), *(part.replace("{port}", str(port)) for part in spec.command)]
     begun = time.perf_counter()
-    with log.open("wb") as printed:
-        process = subprocess.Popen(
-            command,
-            cwd=spec.folder,
-            env={**without_settings(os.environ), **spec.environment},
-            stdin=subprocess.DEVNULL,
-            stdout=printed,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+    process = start(command, spec.folder, log, {**environment({}), **spec.environment})
     server = Server(spec, process, port)
     try:
         _wait(server, body, log)
@@ -183,19 +176,7 @@ def pinned(core: int) -> tuple[str, ...]:
     return ("taskset", "-c", str(core)) if shutil.which("taskset") else ()
 
 
-def without_settings(environment: Mapping[str, str]) -> dict[str, str]:
-    """*environment* without the settings of the service."""
-    return {name: value for name, value in environment.items() if not name.upper().startswith("CDS_")}
-
-
 def last_line(log: Path) -> str:
     """The last that a process said."""
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     return lines[-1] if lines else "it says nothing"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -18,12 +18,11 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+from tests.support.fixtures import FOLDER, situations
 from tests.support.wire import Wire, request
 
-FIXTURES = Path(__file__).resolve().parents[1] / "fhir_fixtures"
 AS_OF = "2026-03-02"
 """The day that the golden requests are made for; the service is set to it."""
 SERVICE = "/cds-services/vitamin-d-magnesium"
@@ -34,7 +33,11 @@ SEED, THREADS, OBSERVATIONS = 8, 24, 1000
 OPENED = 3
 """How often the chart of a patient is opened: often enough for a topic to be quiet, too seldom to pile up answers."""
 TOO_LARGE = 5 * 1024 * 1024
-PAGES = ("/", "/docs", "/docs/reference/cards", "/metrics", "/readyz", "/cds-services")
+PAGES = ("/docs", "/docs/reference/cards", "/readyz", "/cds-services")
+OPEN_PAGES = ("/", "/metrics")
+"""Pages that are there for everybody as long as nobody needs a token."""
+Sign = Callable[[str], dict[str, str]]
+"""The headers of a call of a path, with a token of its own."""
 
 
 class Outcome(NamedTuple):
@@ -70,17 +73,13 @@ class Template:
 
 def golden() -> list[Template]:
     """The golden requests of the usual guidance."""
-    found = []
-    for folder in sorted(path for path in FIXTURES.iterdir() if path.is_dir()):
-        expected = json.loads((folder / "expected.json").read_bytes())
-        if (expected["asOf"], expected["profile"], expected["ckdOverlay"]) == (AS_OF, "magnesium-aware", "kdoqi-2003"):
-            found.append(Template((folder / "request.json").read_bytes()))
-    return found
+    usual = {"asOf": AS_OF, "profile": "magnesium-aware", "ckdOverlay": "kdoqi-2003"}
+    return [Template(found.body) for found in situations() if usual.items() <= found.expected.items()]
 
 
 def large() -> Template:
     """A golden request with a thousand Observations under 25(OH)D, newest first."""
-    body = json.loads((FIXTURES / "vector-v02-deficient-nmol-low-magnesium" / "request.json").read_bytes())
+    body = json.loads((FOLDER / "vector-v02-deficient-nmol-low-magnesium" / "request.json").read_bytes())
     entries = body["prefetch"]["vitaminD"]["entry"]
     for number in range(OBSERVATIONS - len(entries)):
         entry = json.loads(json.dumps(entries[0]))
@@ -142,10 +141,11 @@ class Requests:
 class Client:
     """One client, for one thread, with a connection of its own; `port` may be that of a proxy."""
 
-    def __init__(self, port: int, requests: Requests) -> None:
-        """Connects when it first asks."""
+    def __init__(self, port: int, requests: Requests, sign: Sign | None = None) -> None:
+        """Connects when it first asks; *sign* is for a service that asks for tokens."""
         self._port = port
         self._requests = requests
+        self._sign = sign
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
         self.kept: list[str] = []
         """The cards whose feedback was answered 200."""
@@ -170,7 +170,8 @@ class Client:
 
     def page(self) -> Outcome:
         """Look at a page."""
-        return self._ask("page", "GET", random.choice(PAGES))[0]  # noqa: S311 - no secret
+        pages = PAGES if self._sign else PAGES + OPEN_PAGES
+        return self._ask("page", "GET", random.choice(pages))[0]  # noqa: S311 - no secret
 
     # Bad ones.
 
@@ -192,7 +193,7 @@ class Client:
 
     def too_large(self) -> Outcome:
         """A body beyond the limit is announced, and begins."""
-        head = request("POST", SERVICE, f"Content-Type: {JSON}", f"Content-Length: {TOO_LARGE}")
+        head = request("POST", SERVICE, *self._lines(), f"Content-Length: {TOO_LARGE}")
         return self._raw("too large", 413, head + b" " * 4096)
 
     def cut_short(self) -> Outcome:
@@ -204,8 +205,12 @@ class Client:
         return self._raw("too slow", 408, self._half())
 
     def _half(self) -> bytes:
-        whole = request("POST", SERVICE, f"Content-Type: {JSON}", body=self._requests.chart())
+        whole = request("POST", SERVICE, *self._lines(), body=self._requests.chart())
         return whole[: len(whole) // 2]
+
+    def _lines(self) -> list[str]:
+        signed = self._sign(SERVICE) if self._sign else {}
+        return [f"{name}: {value}" for name, value in {"Content-Type": JSON, **signed}.items()]
 
     def _cards(self, kind: str, body: bytes) -> Outcome:
         outcome, answer = self._ask(kind, "POST", SERVICE, body)
@@ -220,7 +225,8 @@ class Client:
         self._let_go_if_closed()
         at, reused = time.monotonic(), self._connection.sock is not None
         try:
-            self._connection.request(method, path, body, {"Content-Type": media} if body else {})
+            signed = self._sign(path) if self._sign and path.startswith("/cds-services") else {}
+            self._connection.request(method, path, body, {**signed, "Content-Type": media} if body else signed)
             response = self._connection.getresponse()
             answer = response.read()
         except (OSError, http.client.HTTPException) as error:
@@ -265,9 +271,9 @@ BAD: dict[Kind, float] = {
 class Load:
     """Requests at a steady rate, whether or not earlier ones are answered; a context manager."""
 
-    def __init__(self, port: int, kinds: dict[Kind, float], rate: float) -> None:
+    def __init__(self, port: int, kinds: dict[Kind, float], rate: float, sign: Sign | None = None) -> None:
         """*kinds* are asked for as often as their weights say; *rate* is requests a second."""
-        self._port, self._kinds, self._rate = port, kinds, rate
+        self._port, self._kinds, self._rate, self._sign = port, kinds, rate, sign
         self._requests = Requests(SEED)
         self._own = threading.local()
         self._clients: list[Client] = []
@@ -318,7 +324,7 @@ class Load:
 
     def _send(self, kind: Kind) -> None:
         if not hasattr(self._own, "client"):
-            self._own.client = Client(self._port, self._requests)
+            self._own.client = Client(self._port, self._requests, self._sign)
             self._clients.append(self._own.client)
         with self._lock:
             self._under_way += 1

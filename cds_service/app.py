@@ -2,43 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from functools import cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from flask import Flask
 
 from cds_service import settings as settings_module
 from cds_service import web
-from cds_service.clinical import guidance
+from cds_service.clinical.cards.catalogue import MAY_BE_CRITICAL
 from cds_service.clinical.facts import Source
+from cds_service.clinical.guidance_types import Guidance
+from cds_service.clinical.order_limits import ALWAYS_ON
 from cds_service.errors import SettingsError
-from cds_service.feedback.recorder import Recorder
+from cds_service.feedback.recorder import KeptDays, Recorder
 from cds_service.feedback.store import FeedbackStore
 from cds_service.fhir import terminology
 from cds_service.fhir.client import ClientLimits, FhirClient
 from cds_service.fhir.orders import Orders
-from cds_service.fhir.servers import read_rules
-from cds_service.hooks import registry
-from cds_service.hooks.cards import CardWriter
+from cds_service.guidance import loading
+from cds_service.hooks import order_hooks, patient_view
+from cds_service.hooks.card_json import AboutPages, CardWriter
 from cds_service.hooks.completion import CompletionLimits, FhirCompleter
+from cds_service.hooks.feedback_body import Offers, offers
+from cds_service.hooks.memory import FORGETFUL, FeedbackKeeper
 from cds_service.hooks.prefetch import SizeLimits
+from cds_service.hooks.registry import Registry
 from cds_service.hooks.service import Engine
+from cds_service.kept_modes import Modes
+from cds_service.modes import Choice, Chosen, Scope
 from cds_service.playground import situations
 from cds_service.playground.trial import Playground
+from cds_service.settings import Settings
 from cds_service.shipped import folder
 from cds_service.store.database import Database
+from cds_service.store.patience import FEEDBACK_AT_ONCE, LOOK_UP, MIGRATION, WRITE
 from cds_service.trust.rates import read_rate
-from cds_service.web.trust import Trust
+from cds_service.waiting import Places
+from cds_service.web.callers import Trust
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from cds_service.fhir.servers import ServerRules
-    from cds_service.settings import Settings
+if TYPE_CHECKING:  # slow to import, and needed with tokens alone
     from cds_service.trust.clients import Client, Clients
     from cds_service.trust.keys import KeySource
     from cds_service.trust.tokens import SeenTokens, Verifier
+
+
+def places(settings: Settings) -> Places:
+    """Places to wait for FHIR servers: at each server as many calls ask, and wait, as this process works on itself."""
+    return Places(settings.threads, settings.waiting)
+
+
+def feedback_places(settings: Settings) -> Places:
+    """Places to keep feedback: for each client one, and half as many calls in its line as this process works on."""
+    return Places(FEEDBACK_AT_ONCE, settings.threads // 2)
 
 
 def build_engine(settings: Settings) -> Engine:
@@ -47,35 +65,52 @@ def build_engine(settings: Settings) -> Engine:
     Raises:
         StartupError: a setting or a guidance file is wrong.
     """
-    loaded = guidance.load(settings.profile, settings.ckd_overlay)
+    local = loading.read_local(settings.guidance, settings.calendar_day())
+    loaded = loading.load(settings.profile, settings.ckd_overlay, local=local)
     terms = terminology.load(loaded.names)
     return Engine(
         guidance=loaded,
         terms=terms,
-        registry=registry.build(terms),
-        writer=CardWriter(loaded, Orders(loaded)),
-        completer=_completer(settings, settings.server_rules()),
+        registry=Registry(
+            (
+                patient_view.build(terms, loaded),
+                order_hooks.select(
+                    terms, loaded, settings.order_rows_off, patient_alone=settings.order_select_patient_alone
+                ),
+                order_hooks.sign(terms, loaded, settings.order_rows_off),
+            )
+        ),
+        writer=build_writer(loaded, settings),
+        completer=_completer(settings),
         max_cards=settings.max_cards,
         d3_is_total=settings.d3_is_total,
         strict_fhir=settings.strict_fhir,
         sizes=SizeLimits(settings.max_entries, settings.max_resources),
         today=settings.today,
+        local=local,
     )
 
 
-def _completer(settings: Settings, rules: ServerRules) -> FhirCompleter:
-    keys = len(Source)
+def build_writer(loaded: Guidance, settings: Settings) -> CardWriter:
+    """What writes the cards of *loaded*, with links to the pages behind them where the public address is known."""
+    about = None if settings.public_url is None else AboutPages(settings.public_url, settings.profile)
+    return CardWriter(loaded, Orders(loaded), about)
+
+
+def _completer(settings: Settings) -> FhirCompleter:
+    waiting = places(settings)
     limits = ClientLimits(
         connect_timeout=settings.fhir_connect_timeout,
         read_timeout=settings.fhir_read_timeout,
         max_bytes=settings.fhir_max_bytes,
         post_search=settings.fhir_post_search,
         ca_file=_ca_file(settings),
-        connections=settings.threads * keys,
+        connections=waiting.most_asking * len(Source),
     )
     return FhirCompleter(
-        FhirClient(rules, limits),
+        FhirClient(settings.server_rules(), limits),
         CompletionLimits(settings.fhir_deadline, settings.fhir_max_pages, settings.fhir_max_resources),
+        waiting,
     )
 
 
@@ -96,7 +131,7 @@ def load_clients(settings: Settings) -> Clients:
 
 def build_verifier(settings: Settings, clients: Clients, seen: SeenTokens) -> Verifier:
     """What checks the tokens of *clients*; it asks *seen* whether one was used before."""
-    from cds_service.trust.keys import FetchedKeys  # noqa: PLC0415 - as above
+    from cds_service.trust.fetched_keys import FetchedKeys  # noqa: PLC0415 - as above
     from cds_service.trust.tokens import Verifier  # noqa: PLC0415
 
     keys: dict[str, KeySource] = {}
@@ -117,7 +152,7 @@ def build_trust(settings: Settings, engine: Engine) -> Trust | None:
     from cds_service.trust.replays import Replays  # noqa: PLC0415 - as above
 
     clients = load_clients(settings)
-    seen = Replays(_database(settings, quick=True))
+    seen = Replays(_tokens(settings))
     return Trust(
         verifier=build_verifier(settings, clients, seen),
         public_url=str(settings.public_url),
@@ -126,57 +161,126 @@ def build_trust(settings: Settings, engine: Engine) -> Trust | None:
     )
 
 
-def build_recorder(settings: Settings) -> Recorder | None:
-    """What keeps feedback; `None` where none is kept.
+def build_keeper(settings: Settings, engine: Engine) -> FeedbackKeeper:
+    """What keeps feedback on the cards of *engine*.
 
     Raises:
         SettingsError: the database cannot be used.
     """
     if not settings.feedback:
-        return None
-    return Recorder(build_store(settings), settings.retention_days)
+        return FORGETFUL
+    store = build_store(settings, offers(engine.guidance.feedback))
+    kept = KeptDays(settings.retention_days, settings.comparison_days)
+    return Recorder(store, kept, feedback_places(settings), settings.request_deadline)
 
 
-def build_store(settings: Settings) -> FeedbackStore:
-    """Where feedback is kept.
+def build_store(settings: Settings, offered: Offers | None = None) -> FeedbackStore:
+    """Where feedback is kept; *offered* are the reasons that cards offer, for who takes feedback.
 
     Raises:
         SettingsError: the database cannot be used.
     """
     key = None if settings.hash_key is None else settings.hash_key.get_secret_value()
-    return FeedbackStore(_database(settings), _database(settings, quick=True), key)
+    looking = _database(settings, patience=LOOK_UP)
+    return FeedbackStore(_database(settings), _database(settings, quick=True), looking, key, offered or {})
 
 
-def _database(settings: Settings, *, quick: bool = False) -> Database:
+def build_modes(settings: Settings, engine: Engine) -> Modes:
+    """What knows the modes in force.
+
+    Raises:
+        SettingsError: one is for a topic that is none, or the database cannot be used.
+    """
+    configured = chosen_modes(settings)
+    known = topics_of(engine.guidance)
+    unknown = sorted({scope.topic for place in configured for scope in place if scope.topic} - known)
+    if unknown:
+        raise SettingsError(f"a mode for {', '.join(unknown)}: topics are {', '.join(sorted(known))}")
+    database = open_database(settings) if settings.uses_database else None
+    return Modes(configured, critical_stays=settings.critical_stays_on, database=database)
+
+
+def chosen_modes(settings: Settings) -> tuple[Chosen, ...]:
+    """What the registry chooses, and what the settings do.
+
+    Raises:
+        SettingsError: the registry is wrong.
+    """
+    registry: dict[Scope, Choice] = {}
+    if settings.auth == "jwt":
+        for client in load_clients(settings):
+            registry |= client.chosen_modes()
+    return registry, settings.chosen_modes()
+
+
+def critical_topics(guidance: Guidance) -> frozenset[str]:
+    """The topics whose cards are critical at times."""
+    return frozenset(guidance.entry(card).topic for card in (*MAY_BE_CRITICAL, *ALWAYS_ON))
+
+
+def topics_of(guidance: Guidance) -> frozenset[str]:
+    """The topics that cards can have."""
+    return frozenset(guidance.feedback.topic)
+
+
+def prepare_database(settings: Settings) -> None:
+    """Make the tables and the key that this service needs, where they are not there.
+
+    Raises:
+        SettingsError: the database cannot be used.
+        DatabaseError: it cannot be reached.
+    """
+    if settings.feedback:
+        with closing(build_store(settings)) as store:
+            store.begin()
+    if settings.auth == "jwt":
+        with closing(open_database(settings)) as database:
+            database.ready(MIGRATION)
+        with closing(_tokens(settings)) as tokens:
+            tokens.ready(MIGRATION)
+
+
+def open_database(settings: Settings) -> Database:
+    """The database, nothing connected yet.
+
+    Raises:
+        SettingsError: it cannot be used.
+    """
+    return _database(settings)
+
+
+def _tokens(settings: Settings) -> Database:
+    """Where used tokens are noted."""
+    return _database(settings, quick=True, tokens=True)
+
+
+def _database(settings: Settings, *, patience: float = WRITE, quick: bool = False, tokens: bool = False) -> Database:
     try:
-        return Database(settings.database_url, quick=quick)
+        return Database(settings.database_url, patience=patience, quick=quick, tokens=tokens)
     except ValueError as error:
-        message = f"CDS_DATABASE_URL: {error}"
-        raise SettingsError(message) from error
+        raise SettingsError(f"CDS_DATABASE_URL: {error}") from error
 
 
 def _engine_for(client: Client, engine: Engine, settings: Settings) -> Engine:
     """The engine by which *client* is answered: what it has of its own, and the rest as for everybody."""
     own = engine
     if client.profile is not None:
-        own = _guided(own, client.profile, settings.ckd_overlay)
+        own = _guided(own, client.profile, settings.ckd_overlay, settings)
     if client.max_cards is not None:
         own = replace(own, max_cards=client.max_cards)
     if client.fhir_servers is not None:
-        rules = read_rules(
-            client.fhir_servers, settings.fhir_private_networks, without_token=settings.fhir_without_token
-        )
-        own = replace(own, completer=_completer(settings, rules))
+        completer = cast("FhirCompleter", own.completer)
+        own = replace(own, completer=completer.under(settings.rules_for(client.fhir_servers)))
     return own
 
 
-def _guided(engine: Engine, profile: str, overlay: str) -> Engine:
-    """*engine* with other guidance."""
-    loaded = guidance.load(profile, overlay)
-    return replace(engine, guidance=loaded, writer=CardWriter(loaded, Orders(loaded)))
+def _guided(engine: Engine, profile: str, overlay: str, settings: Settings) -> Engine:
+    """*engine* with another profile and overlay of the same guidance."""
+    loaded = loading.load(profile, overlay, local=engine.local)
+    return replace(engine, guidance=loaded, writer=build_writer(loaded, settings))
 
 
-def build_playground(settings: Settings, engine: Engine, recorder: Recorder | None) -> Playground | None:
+def build_playground(settings: Settings, engine: Engine, keeper: FeedbackKeeper) -> Playground | None:
     """Everything that the page at `/` needs; `None` where there is to be none.
 
     Raises:
@@ -188,16 +292,16 @@ def build_playground(settings: Settings, engine: Engine, recorder: Recorder | No
 
     @cache
     def guided(profile: str, overlay: str) -> Engine:
-        return engine if (profile, overlay) == usual else _guided(engine, profile, overlay)
+        return engine if (profile, overlay) == usual else _guided(engine, profile, overlay, settings)
 
     return Playground(
         situations=situations.load(folder("fhir_fixtures")),
-        profiles=guidance.profiles_known(),
-        overlays=guidance.overlays_known(),
+        profiles=tuple(engine.guidance.profiles),
+        overlays=tuple(engine.guidance.overlays),
         guided=guided,
         usual=usual,
         today=settings.today,
-        memory=recorder,
+        memory=keeper,
         calls_servers=settings.auth == "off",
     )
 
@@ -209,21 +313,23 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
         StartupError: a setting, a guidance file or the registry of clients is wrong.
     """
     chosen = settings if settings is not None else settings_module.load()
-    app = Flask("cds_service", static_folder=None, template_folder="web/templates")
-    recorder = build_recorder(chosen)
+    app = web.WebApplication("cds_service", static_folder=None, template_folder="web/templates")
     engine = build_engine(chosen) if engine is None else engine
-    if recorder is not None:
-        engine = replace(engine, memory=recorder)
+    keeper = build_keeper(chosen, engine)
+    keeper.begin()
+    engine = replace(engine, memory=keeper)
     who = build_trust(chosen, engine)
-    web.init_app(app, engine, chosen, who, recorder, build_playground(chosen, engine, recorder))
-    app.extensions["cds_close"] = partial(_close, who, recorder, app.extensions.get("cds_flush"))
+    modes = app.extensions["cds_modes"] = build_modes(chosen, engine)
+    modes.begin()
+    web.init_app(app, engine, chosen, who, keeper, build_playground(chosen, engine, keeper))
+    app.extensions["cds_close"] = partial(_close, who, keeper, modes, app.extensions.get("cds_flush"))
     return app
 
 
-def _close(who: Trust | None, recorder: Recorder | None, flush: Callable[[], None] | None) -> None:
+def _close(who: Trust | None, keeper: FeedbackKeeper, modes: Modes, flush: Callable[[], None] | None) -> None:
     """What is to be done before a process ends: write what waits, let go of the database, send the last traces."""
-    if recorder is not None:
-        recorder.close()
+    modes.close()
+    keeper.close()
     if who is not None:
         who.verifier.seen.close()
     if flush is not None:
@@ -231,7 +337,7 @@ def _close(who: Trust | None, recorder: Recorder | None, flush: Callable[[], Non
 
 
 def warnings(settings: Settings) -> list[str]:
-    """What whoever starts the service must know: who may call without a secret.
+    """What an operator must know at the start: who may call without a secret.
 
     Raises:
         SettingsError: the registry of clients is wrong.

@@ -1,54 +1,78 @@
-"""cds-service serve | evaluate | check | clients | feedback."""
+"""cds-service serve | evaluate | check | guidance | clients | feedback | mode | database | population."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import os
 import socket
 import ssl
 import sys
 import tempfile
+import threading
+import time
+from collections.abc import Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-from sqlalchemy.exc import SQLAlchemyError
 
-from cds_service import cores, feedback_cli, server
+from cds_service import (
+    __version__,
+    clients_cli,
+    database_cli,
+    feedback_cli,
+    guidance_cli,
+    logs,
+    mode_cli,
+    population_cli,
+)
 from cds_service import settings as settings_module
-from cds_service.app import build_engine, build_recorder, build_trust, build_verifier, load_clients, warnings
+from cds_service.app import (
+    build_engine,
+    build_keeper,
+    build_modes,
+    build_trust,
+    load_clients,
+    prepare_database,
+    warnings,
+)
+from cds_service.clinical.trace import Step
 from cds_service.errors import RequestError, SettingsError, StartupError
+from cds_service.fhir.orders import Orders
 from cds_service.fhir.outcome import operation_outcome
 from cds_service.fhir.servers import origin_of
-from cds_service.trust.refusal import CHECKS, Untrusted
-from cds_service.web import metrics
+from cds_service.guidance import loading
+from cds_service.hooks.service import Answer
+from cds_service.serving import cores, server
+from cds_service.settings import Settings
+from cds_service.store.database import DatabaseError
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+if TYPE_CHECKING:  # slow to import, and needed with tokens alone
+    from cds_service.trust.clients import Client
 
-    from cds_service.hooks.service import Answer
-    from cds_service.settings import Settings
 
 FAILED = 2
-STANDARD_INPUT = "-"
 LAST_PORT = 65_535
+STARTS_WITHIN = 60
+"""Seconds in which a start is to be heard of."""
 MOST_WORKERS = 4
 """Server processes where nobody says how many: a large machine has other things to do with its memory."""
+PUBLIC_URL = "CDS_PUBLIC_URL"
 LAST_SECONDS = 5
 """Beyond the deadline of a request, for a server process to end; one asked to while it starts would never do so."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command in *arguments* (default: the command line) and return the exit status."""
-    options = _parser().parse_args(arguments)
+    options = options_of(arguments)
     try:
         status: int = options.run(options)
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read the output has enough of it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of the output has enough of it
         return 0
     except StartupError as error:
         print(f"cds-service: {error}", file=sys.stderr)
@@ -56,8 +80,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
+def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The options that *arguments* are, and the command to run."""
+    return _parser().parse_args(arguments)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="cds-service", description="Vitamin D and magnesium CDS Hooks service")
+    parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     serve = commands.add_parser("serve", help="serve over HTTP")
     serve.add_argument("--host", default="127.0.0.1")
@@ -77,30 +107,13 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.set_defaults(run=_evaluate)
     check = commands.add_parser("check", help="read settings, guidance and clients and say what is wrong")
     check.set_defaults(run=_check)
-    _add_clients(commands.add_parser("clients", help="for whoever connects a client"))
+    guidance_cli.add(commands.add_parser("guidance", help="what a site's own guidance changes"))
+    clients_cli.add(commands.add_parser("clients", help="try the tokens of a client"))
     feedback_cli.add(commands.add_parser("feedback", help="what clinicians did with cards"))
+    mode_cli.add(commands.add_parser("mode", help="whether cards are shown: what is in force, and a change of it"))
+    database_cli.add(commands.add_parser("database", help="its rows, and the way back to an earlier version"))
+    population_cli.add(commands.add_parser("population", help="what it would say of a whole bulk export"), _day)
     return parser
-
-
-def _add_clients(parser: argparse.ArgumentParser) -> None:
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    test = commands.add_parser("test", help="check a token and say which check fails")
-    test.add_argument("token", metavar="TOKEN|-", help="the token; - reads it from standard input")
-    test.add_argument("--url", type=_url, required=True, help="the URL that is called with it")
-    test.set_defaults(run=_test_token)
-    made = commands.add_parser("trial-token", help="print a token of the preset local-trial")
-    made.add_argument("--url", type=_url, required=True, help="the URL that is to be called with it")
-    made.add_argument("--seconds", type=int, default=300, help="how long it is valid (300)")
-    made.set_defaults(run=_trial_token)
-
-
-def _url(text: str) -> str:
-    try:
-        origin_of(text)
-    except ValueError as error:
-        message = f"{text!r} is not a URL: {error}"
-        raise argparse.ArgumentTypeError(message) from error
-    return text
 
 
 def _day(text: str) -> date:
@@ -140,31 +153,65 @@ def _serve(options: argparse.Namespace) -> int:
     _check_host(options.host, settings, told=options.without_authentication)
     _check_tls(settings)
     port = _free_port(options.host, options.port)
+    address = _address(options.host, port, settings)
+    own = settings.public_url is None and origin_of(address).loopback
+    if own:
+        settings = settings.model_copy(update={"public_url": address})
     _prepare(settings)  # what is wrong stops here, before any server process starts
     for warning in [*warnings(settings), *_database_warnings(settings)]:
         print(f"WARNING: {warning}", file=sys.stderr, flush=True)
-    secure = settings.tls_certificate is not None
-    print(f"Serving on http{'s' if secure else ''}://{options.host}:{port}/cds-services", flush=True)
+    if settings.as_of is not None:
+        print(f"Every day is {settings.as_of} here (CDS_AS_OF)", flush=True)
+    print(f"Serving on {address}/cds-services", flush=True)
+    page = f"{address}{'/' if settings.has_playground else '/about'}"
     with tempfile.TemporaryDirectory(prefix="cds-service-") as numbers:
-        os.environ[metrics.FOLDER] = numbers  # the server processes inherit it
-        _run_server(options.host, port, settings)
+        os.environ[settings_module.NUMBERS_FOLDER] = numbers  # the server processes inherit it
+        if own:
+            os.environ[PUBLIC_URL] = address  # and this; a reload reads it again
+        _run_server(options.host, port, settings, page)
     return 0
+
+
+def _address(host: str, port: int, settings: Settings) -> str:
+    """Where this machine is served."""
+    scheme = "http" if settings.tls_certificate is None else "https"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _prepare(settings: Settings) -> None:
     """Read and check everything; what server processes started from now on inherit stays as it was if that fails."""
     engine = build_engine(settings)
     build_trust(settings, engine)
+    build_modes(settings, engine)
     server.engine = engine
 
 
-def _run_server(host: str, port: int, settings: Settings) -> None:
+def _tell_when_open(host: str, port: int, page: str) -> None:
+    """Say where to look as soon as somebody listens there; a start that takes longer than a minute says nothing."""
+    for _ in range(STARTS_WITHIN):
+        try:
+            socket.create_connection((host, port), timeout=1).close()
+        except OSError:
+            time.sleep(1)
+        else:
+            print(f"Open {page} in a browser", flush=True)
+            return
+
+
+def _run_server(host: str, port: int, settings: Settings, page: str) -> None:
     from granian.constants import HTTPModes, Interfaces  # noqa: PLC0415 - only this command needs the server
     from granian.http import HTTP1Settings  # noqa: PLC0415
+    from granian.log import LOGGING_CONFIG  # noqa: PLC0415
     from granian.server.mp import MPServer  # noqa: PLC0415
+
+    from cds_service.serving import listening  # noqa: PLC0415
 
     class Server(MPServer):
         """On SIGHUP its processes are replaced, unless new ones would not start: then the service would end."""
+
+        def startup(self, *given: object) -> None:
+            super().startup(*given)  # type: ignore[no-untyped-call]
+            threading.Thread(target=_tell_when_open, args=(host, port, page), daemon=True).start()  # after the forks
 
         def signal_handler_reload(self, *received: object) -> None:
             try:
@@ -175,7 +222,7 @@ def _run_server(host: str, port: int, settings: Settings) -> None:
                 super().signal_handler_reload(*received)  # type: ignore[no-untyped-call]
 
     Server(
-        "cds_service.server:application",
+        "cds_service.serving.server:application",
         factory=True,
         address=host,
         port=port,
@@ -184,26 +231,26 @@ def _run_server(host: str, port: int, settings: Settings) -> None:
         respawn_failed_workers=True,
         workers_kill_timeout=math.ceil(settings.request_deadline) + LAST_SECONDS,
         log_access=False,
+        log_dictconfig=logs.of_server(LOGGING_CONFIG),
         websockets=False,
         http=HTTPModes.http1,  # otherwise a connection that says nothing is never cut
         http1_settings=HTTP1Settings(header_read_timeout=round(settings.idle_timeout * 1000)),
         ssl_cert=settings.tls_certificate,
         ssl_key=settings.tls_key,
-    ).serve()
+    ).serve(spawn_target=partial(listening.run, settings.idle_timeout))
 
 
 def _database_warnings(settings: Settings) -> list[str]:
-    """Bring the database up to date, before the processes need it; the service starts without it too."""
-    recorder = build_recorder(settings)
-    if recorder is None:
-        return []
+    """Make the tables and the key, before the processes need them; the service starts without them too."""
     try:
-        recorder.store.ping()
-    except SQLAlchemyError as error:
-        return [f"The database cannot be reached ({type(error).__name__}): cards are served, feedback is refused."]
-    finally:
-        recorder.close()
+        prepare_database(settings)
+    except DatabaseError as error:
+        return [f"The database cannot be reached ({type(error).__name__}): {_without_database(settings)}."]
     return []
+
+
+def _without_database(settings: Settings) -> str:
+    return "nobody is let in" if settings.auth == "jwt" else "cards are served, feedback is refused"
 
 
 def _check_tls(settings: Settings) -> None:
@@ -239,94 +286,72 @@ def _evaluate(options: argparse.Namespace) -> int:
     engine = build_engine(settings_module.load(**given))
     try:
         body = sys.stdin.buffer.read() if options.request == "-" else Path(options.request).read_bytes()
-        answer = engine.answer("vitamin-d-magnesium", body)
+        answer = engine.answer_by_hook(body)
     except OSError as error:
         return _failed("not-found", f"{options.request}: {error.strerror}")
     except RequestError as error:
         return _failed(error.code, *error.details)
     if options.explain:
         print("\n".join(explain(answer)), file=sys.stderr)
-    print(msgspec.json.format(msgspec.json.encode(answer.response), indent=2).decode())
+    print(_pretty(answer.written))
     return 0
 
 
 def _failed(code: str, *messages: str) -> int:
-    print(json.dumps(operation_outcome(code, *messages), indent=2), file=sys.stderr)
+    print(_pretty(operation_outcome(code, *messages)), file=sys.stderr)
     return FAILED
+
+
+def _pretty(written: object) -> str:
+    return msgspec.json.format(msgspec.json.encode(written), indent=2).decode()
 
 
 def explain(answer: Answer) -> list[str]:
     """The trace for people: each prefetch key, then each step of the evaluation."""
     keys = [f"prefetch {key.source.value}: {key.told}{f' ({key.why})' if key.why else ''}" for key in answer.keys]
-    return [*keys, *(f"{s.id}: {'yes' if s.fired else 'no'}: {s.because}" for s in answer.evaluation.trace)]
+    return [*keys, *(_step(step) for step in answer.evaluation.trace)]
+
+
+def _step(step: Step) -> str:
+    """A closed gate by its sentence, any other step by whether it applies and what decided it."""
+    if step.id.startswith("G-"):
+        return f"{step.id}: {step.because}"
+    return f"{step.id}: {'yes' if step.fired else 'no'}: {step.because}"
 
 
 def _check(_: argparse.Namespace) -> int:
     settings = settings_module.load()
+    Orders(loading.load())  # the shipped guidance is judged by itself too
     engine = build_engine(settings)
     build_trust(settings, engine)
-    build_recorder(settings)
+    build_keeper(settings, engine)
     guidance = engine.guidance
     print(
         f"Settings and guidance are sound: profile {guidance.profile_name}, overlay {settings.ckd_overlay}, "
         f"{len(guidance.cards)} cards, {len(guidance.wording)} texts, {len(guidance.evidence)} sources."
     )
-    clients = [client.id for client in load_clients(settings)]
+    if guidance.local_digest:
+        print(
+            f"Local guidance is sound, and so is the shipped one without it: "
+            f"{guidance_cli.counted(engine.local)} of {engine.local.folder} laid over, digest {guidance.local_digest}."
+        )
+    mapped = [key for key, orderable in guidance.orderables.items() if orderable.codings]
+    if mapped:
+        print(f"Orders with codes of the site: {', '.join(mapped)}.")
+    clients = tuple(load_clients(settings))
     if clients:
-        print(f"Clients: {', '.join(clients)}.")
+        print(f"Clients: {', '.join(client.id for client in clients)}.")
+    print(f"FHIR servers: {_servers(settings, clients)}.")
     for warning in warnings(settings):
         print(f"WARNING: {warning}")
     return 0
 
 
-class _NothingSeen:
-    """A trial of a token does not use it up."""
-
-    def first_time(self, iss: str, jti: str, expires: float) -> bool:
-        """Always."""
-        del iss, jti, expires
-        return True
-
-    def ping(self) -> None:
-        """There is nothing to reach."""
-
-    def close(self) -> None:
-        """There is nothing to let go of."""
-
-
-def _test_token(options: argparse.Namespace) -> int:
-    """Tell each check of a token until one fails; here, and nowhere else, what is wrong is said."""
-    from cds_service.trust.keys import FetchedKeys  # noqa: PLC0415 - slow to import, and for this command alone
-
-    settings = settings_module.load()
-    if settings.clients is None:
-        raise SettingsError("CDS_CLIENTS: name the registry of clients")
-    token = sys.stdin.readline().strip() if options.token == STANDARD_INPUT else options.token
-    verifier = build_verifier(settings, load_clients(settings), _NothingSeen())
-    refusal = None
-    try:
-        caller = verifier.verify(f"Bearer {token.removeprefix('Bearer ')}", (options.url,))
-    except Untrusted as untrusted:
-        refusal = untrusted
-    for check, meaning in CHECKS.items():
-        if refusal is not None and check == refusal.check:
-            break
-        print(f"ok      {check}: {meaning}")
-    if refusal is None:
-        print(f"This is {caller.client.id}. Whether the jti was used before was not looked up.")
-        return 0
-    print(f"FAILED  {refusal.check}: {refusal}")
-    problems = [source.problem for source in verifier.keys.values() if isinstance(source, FetchedKeys)]
-    for problem in filter(None, problems):
-        print(f"        its keys could not be fetched: {problem}")
-    return FAILED
-
-
-def _trial_token(options: argparse.Namespace) -> int:
-    from cds_service.trust import trial  # noqa: PLC0415 - as above
-
-    settings = settings_module.load()
-    if settings.clients is None or trial.ISSUER not in {client.iss for client in load_clients(settings)}:
-        raise SettingsError("CDS_CLIENTS: name a registry of clients that has the preset local-trial")
-    print(trial.token(settings.clients.parent, options.url, options.seconds))
-    return 0
+def _servers(settings: Settings, clients: Sequence[Client]) -> str:
+    """Which FHIR servers are called."""
+    named = [*settings.fhir_servers, *(server for client in clients for server in client.fhir_servers or ())]
+    if named:
+        return ", ".join(dict.fromkeys(named))
+    if settings.auth == "off":
+        return "those of this machine, over http (CDS_FHIR_SERVERS names others)"
+    return "none is called, and what is not prefetched is missing (set CDS_FHIR_SERVERS, or a client's fhir_servers)"

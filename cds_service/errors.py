@@ -8,6 +8,7 @@
     │   └── SettingsError       a setting is wrong
     └── RequestError            the caller can mend it; each carries one sentence that says how
         ├── MalformedRequest    400  not JSON, or not a CDS Hooks request
+        ├── UnclearHost         400  two Host headers, or none
         ├── UnknownService      404  no such service
         ├── BodyTooSlow         408  the body did not arrive in time
         ├── PrefetchUnavailable 412  a required prefetch key is missing, failed or unusable
@@ -17,19 +18,21 @@
         ├── WrongPatient        422  a resource belongs to another patient
         ├── InvalidFhir         422  CDS_STRICT_FHIR is on, and resources are not valid FHIR R4
         ├── TooManyRequests     429  the client calls more often than it may
-        ├── Overloaded          503  more calls than are taken on
-        ├── TookTooLong         503  no answer within CDS_REQUEST_DEADLINE
-        └── StoreUnavailable    503  the database cannot be reached
+        ├── ClientGone          499  whoever called has gone away; nobody reads this
+        ├── UnknownCoding       501  a Transfer-Encoding that is not known
+        ├── Busy                     the same call may do better in a second
+        │   ├── Overloaded      503  more calls than are taken on
+        │   ├── TooMuchFeedback 503  more feedback than is taken on
+        │   ├── NoRoom          503  more bytes of bodies than CDS_MAX_BODIES
+        │   └── TookTooLong     503  no answer within CDS_REQUEST_DEADLINE
+        └── StoreUnavailable    503  the database cannot be reached, or written
 
 Messages name keys, fields and positions, never values that came from a patient's record.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from collections.abc import Sequence
 
 
 class CdsError(Exception):
@@ -72,6 +75,10 @@ class RequestError(CdsError):
 
 class MalformedRequest(RequestError):
     """The body is not JSON, or not a CDS Hooks request."""
+
+
+class UnclearHost(RequestError):
+    """It is not clear which host is called: a proxy may have understood another one."""
 
 
 class UnknownService(RequestError):
@@ -143,22 +150,43 @@ class TooManyRequests(RequestError):
         self.retry_after = retry_after
 
 
-class Overloaded(RequestError):
+class UnknownCoding(RequestError):
+    """The body is coded for the transfer in a way that is not known."""
+
+    code = "not-supported"
+
+
+class Busy(RequestError):
+    """There is too much to do; the same call may do better in a second."""
+
+    code = "transient"
+    retry_after = 1
+
+
+class Overloaded(Busy):
     """The service has more to do than it takes on."""
 
-    code = "transient"
-    retry_after = 1
+
+class TooMuchFeedback(Busy):
+    """The service has more feedback to keep than it takes on."""
 
 
-class TookTooLong(RequestError):
+class NoRoom(Busy):
+    """There are as many bytes of bodies under way as there is room for."""
+
+
+class TookTooLong(Busy):
     """The answer did not come within the deadline."""
 
+
+class ClientGone(RequestError):
+    """Whoever called has gone away before the answer."""
+
     code = "transient"
-    retry_after = 1
 
 
 class StoreUnavailable(RequestError):
-    """The database cannot be reached; what needs it is not done."""
+    """The database cannot be reached or written; what needs it is not done."""
 
     code = "no-store"
     retry_after = 5

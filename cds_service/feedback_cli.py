@@ -6,20 +6,16 @@ import argparse
 import csv
 import json
 import sys
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any
-
-from sqlalchemy.exc import SQLAlchemyError
+from typing import Any
 
 from cds_service import settings as settings_module
 from cds_service.app import build_store
 from cds_service.errors import SettingsError
-from cds_service.feedback.tables import cell
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from cds_service.feedback.store import FeedbackStore, Row
+from cds_service.feedback.store import FeedbackStore, Row
+from cds_service.store.database import DatabaseError
+from cds_service.web.insights import cell
 
 STEP = 1000
 MOMENTS = ("received", "shown")
@@ -62,9 +58,8 @@ def _with_store(work: Any) -> int:
     store = build_store(settings_module.load())
     try:
         work(store)
-    except SQLAlchemyError as error:
-        message = f"CDS_DATABASE_URL: the database cannot be used ({type(error).__name__})"
-        raise SettingsError(message) from error
+    except DatabaseError as error:
+        raise SettingsError(f"CDS_DATABASE_URL: the database cannot be used ({type(error).__name__})") from error
     finally:
         store.close()
     return 0

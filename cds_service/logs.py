@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +11,7 @@ import msgspec
 
 LOGGERS = {"cds_service": logging.INFO, "opentelemetry": logging.WARNING}
 """Who is heard, and from which level on; the second where traces cannot be sent."""
+OF_THE_START = ("Starting granian", "Listening at", "Spawning worker", "Started worker")
 LINE_ENDS = {0x85: r"\u0085", 0x2028: r"\u2028", 0x2029: r"\u2029"}
 """Ends of lines that JSON leaves as they are; some readers of logs part lines at them."""
 
@@ -26,6 +28,20 @@ class JsonLines(logging.Formatter):
         }
         line |= getattr(record, "fields", {})
         return msgspec.json.encode(line).decode().translate(LINE_ENDS)
+
+
+class AfterTheStart(logging.Filter):
+    """Leaves out what the HTTP server says while it starts: the last line of a start is the address to open."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether *record* is to be heard."""
+        return not record.getMessage().startswith(OF_THE_START)
+
+
+def of_server(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What of the server's own logging *config* is otherwise here."""
+    handlers = {name: {**handler, "filters": ["after-the-start"]} for name, handler in config["handlers"].items()}
+    return {"handlers": handlers, "filters": {"after-the-start": {"()": AfterTheStart}}}
 
 
 def set_up() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, FilePath, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import DirectoryPath, Field, FilePath, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -19,9 +19,11 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from cds_service import modes
+from cds_service.clinical.order_limits import ALWAYS_ON, ROW_IDS
 from cds_service.errors import SettingsError
 from cds_service.fhir.servers import ServerRules, base_of, read_rules
-from cds_service.store.database import check_url
+from cds_service.store.engines import check_url
 from cds_service.trust.rates import DEFAULT, read_rate
 
 CONFIG_VARIABLE = "CDS_CONFIG"
@@ -32,6 +34,8 @@ SECRETS = frozenset({"database_url", "hash_key", "insights_token", "metrics_toke
 """Settings that are not repeated when they are wrong: they may hold a password."""
 EXPORTER = "opentelemetry.exporter.otlp.proto.http"
 """What the extra `opentelemetry` installs."""
+NUMBERS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""The environment variable by which the library of the numbers shares them between processes."""
 SANDBOX = "https://sandbox.cds-hooks.org"
 
 
@@ -42,15 +46,30 @@ class Settings(BaseSettings):
 
     profile: str = Field(default="magnesium-aware", description="Profile of guidance (profiles.toml).")
     ckd_overlay: str = Field(default="kdoqi-2003", description="Overlay for CKD G3 or worse (profiles.toml).")
+    guidance: DirectoryPath | None = Field(
+        default=None, description="A folder of local guidance, laid over the shipped one key by key."
+    )
     max_cards: int = Field(default=4, ge=1, le=26, description="Cards shown before info cards fold into one line each.")
+    order_rows_off: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="Rows of the order hooks that never speak; O1, O3 and O4 always do; comma-separated."
+    )
+    order_select_patient_alone: bool = Field(
+        default=False,
+        description="Ask for the Patient alone at order-select, and fetch the rest where an order is about it.",
+    )
     d3_is_total: bool = Field(
-        default=False, description="This site's 1989-3, 14635-7 and 35196-5 carry total 25(OH)D, not only D3."
+        default=False, description="This site's codes of 25(OH)D3 (vitd-25ohd-d3) carry total 25(OH)D, not only D3."
     )
     timezone: str = Field(default="UTC", description="Time zone that decides which day is today.")
     as_of: date | None = Field(
         default=None, description="Evaluate as of this day instead of today; for trials and tests."
     )
     max_body: int = Field(default=4 * 1024 * 1024, ge=1024, description="Largest request body in bytes; more is 413.")
+    max_bodies: int = Field(
+        default=32 * 1024 * 1024,
+        ge=1024,
+        description="Bytes of all bodies that a process holds at a time; beyond them it is 503.",
+    )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(SANDBOX, r"http://localhost(:\d+)?", r"http://127\.0\.0\.1(:\d+)?"),
         description="Browser origins that may call, exact or as regular expressions; comma-separated.",
@@ -103,6 +122,18 @@ class Settings(BaseSettings):
     feedback: bool = Field(
         default=True, description="Keep what clinicians did with cards, and be quiet where they said so."
     )
+    mode: str = Field(
+        default="on", description="Whether cards are shown: on, silent, off, or share and a number of patients in 100."
+    )
+    topic_modes: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="Topics with a mode of their own, such as magnesium-low=silent; comma-separated."
+    )
+    critical_stays_on: bool = Field(
+        default=False, description="Show critical cards also where their topic is silent or shared."
+    )
+    comparison_days: int = Field(
+        default=400, ge=1, le=400, description="Days for which it is kept what silent and shown cards are compared by."
+    )
     hash_key: SecretStr | None = Field(
         default=None, description="Key of the digests that stand for patients; made and kept in the database if unset."
     )
@@ -148,10 +179,35 @@ class Settings(BaseSettings):
     )
     tls_key: FilePath | None = Field(default=None, description="Its private key (PEM, PKCS #8).")
 
-    @field_validator("cors_origins", "fhir_servers", "fhir_private_networks", mode="before")
+    @field_validator(
+        "cors_origins", "fhir_servers", "fhir_private_networks", "order_rows_off", "topic_modes", mode="before"
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("order_rows_off")
+    @classmethod
+    def _rows(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        known = [row for row in ROW_IDS if row not in ALWAYS_ON]
+        for row in value:
+            if row not in known:
+                message = f"{row!r} is none of {', '.join(known)}"
+                raise ValueError(message)
+        return value
+
+    @field_validator("mode")
+    @classmethod
+    def _mode(cls, value: str) -> str:
+        modes.read(value)
+        return value
+
+    @field_validator("topic_modes")
+    @classmethod
+    def _topic_modes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in value:
+            modes.read(entry.partition("=")[2])
+        return value
 
     @field_validator("cors_origins")
     @classmethod
@@ -160,8 +216,7 @@ class Settings(BaseSettings):
             try:
                 re.compile(pattern)
             except re.error as error:
-                message = f"{pattern!r} is neither an origin nor a regular expression: {error}"
-                raise ValueError(message) from error
+                raise ValueError(f"{pattern!r} is neither an origin nor a regular expression: {error}") from error
         return value
 
     @field_validator("fhir_servers")
@@ -183,8 +238,7 @@ class Settings(BaseSettings):
             return None
         base = base_of(value)
         if base.origin.scheme != "https" and not base.origin.loopback:
-            message = "https is needed, except on this machine"
-            raise ValueError(message)
+            raise ValueError("https is needed, except on this machine")
         return base.url
 
     @field_validator("otlp_endpoint")
@@ -194,8 +248,7 @@ class Settings(BaseSettings):
             return None
         base = base_of(value)
         if not _installed(EXPORTER):
-            message = "traces need the extra: pip install 'vitamin-d-magnesium-cds[opentelemetry]'"
-            raise ValueError(message)
+            raise ValueError("traces need the extra: pip install 'vitamin-d-magnesium-cds[opentelemetry]'")
         return base.url
 
     @field_validator("database_url")
@@ -207,8 +260,7 @@ class Settings(BaseSettings):
     @classmethod
     def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value()) < SHORTEST_SECRET:
-            message = f"at least {SHORTEST_SECRET} characters"
-            raise ValueError(message)
+            raise ValueError(f"at least {SHORTEST_SECRET} characters")
         return value
 
     @field_validator("rate")
@@ -221,11 +273,14 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _together(self) -> Self:
         if self.auth == "jwt" and (self.clients is None or self.public_url is None):
-            message = "CDS_AUTH=jwt needs CDS_CLIENTS and CDS_PUBLIC_URL"
-            raise ValueError(message)
+            raise ValueError("CDS_AUTH=jwt needs CDS_CLIENTS and CDS_PUBLIC_URL")
+        shared = [word for word in (self.mode, *self.topic_modes) if modes.Mode.SHARE in word]
+        if shared and not self.feedback:
+            raise ValueError(f"{shared[0]}: a share needs CDS_FEEDBACK, whose key tells patients apart")
+        if self.max_bodies < self.max_body:
+            raise ValueError(f"CDS_MAX_BODIES = {self.max_bodies}: it must hold one body, so no less than CDS_MAX_BODY")
         if (self.tls_certificate is None) != (self.tls_key is None):
-            message = "CDS_TLS_CERTIFICATE and CDS_TLS_KEY go together"
-            raise ValueError(message)
+            raise ValueError("CDS_TLS_CERTIFICATE and CDS_TLS_KEY go together")
         return self
 
     @field_validator("timezone")
@@ -234,8 +289,7 @@ class Settings(BaseSettings):
         try:
             ZoneInfo(value)
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            message = "a time zone name such as Europe/Berlin"
-            raise ValueError(message) from error
+            raise ValueError("a time zone name such as Europe/Berlin") from error
         return value
 
     @classmethod
@@ -258,13 +312,37 @@ class Settings(BaseSettings):
         """Whether the playground is there."""
         return self.auth == "off" if self.playground is None else self.playground
 
+    def chosen_modes(self) -> modes.Chosen:
+        """What the settings choose: for the service, and for topics."""
+        topics = (entry.partition("=") for entry in self.topic_modes)
+        own = {modes.Scope(topic=topic.strip()): modes.read(mode) for topic, _, mode in topics}
+        return {modes.SERVICE: modes.read(self.mode), **own}
+
+    @property
+    def uses_database(self) -> bool:
+        """Whether anything is kept in the database."""
+        return self.feedback or self.auth == "jwt"
+
     def server_rules(self) -> ServerRules:
         """Which FHIR servers may be called."""
-        return read_rules(self.fhir_servers, self.fhir_private_networks, without_token=self.fhir_without_token)
+        return self.rules_for(self.fhir_servers)
+
+    def rules_for(self, servers: tuple[str, ...]) -> ServerRules:
+        """The rules by which *servers* may be called, and no others; of a service without clients this machine's."""
+        return read_rules(
+            servers,
+            self.fhir_private_networks,
+            without_token=self.fhir_without_token,
+            loopback=self.auth == "off",
+        )
 
     def today(self) -> date:
         """Which day it is: `as_of`, or today in `timezone`."""
-        return self.as_of or datetime.now(ZoneInfo(self.timezone)).date()
+        return self.as_of or self.calendar_day()
+
+    def calendar_day(self) -> date:
+        """Today in `timezone`, whatever day is evaluated for."""
+        return datetime.now(ZoneInfo(self.timezone)).date()
 
 
 def load(**given: object) -> Settings:
@@ -275,21 +353,18 @@ def load(**given: object) -> Settings:
     """
     file = os.environ.get(CONFIG_VARIABLE)
     if file and not Path(file).is_file():
-        message = f"{CONFIG_VARIABLE}: there is no such file: {file}"
-        raise SettingsError(message)
+        raise SettingsError(f"{CONFIG_VARIABLE}: there is no such file: {file}")
     known = {f"CDS_{name}".upper() for name in Settings.model_fields} | {CONFIG_VARIABLE}
     unknown = sorted(name for name in os.environ if name.upper().startswith("CDS_") and name.upper() not in known)
     if unknown:
-        message = f"unknown setting {', '.join(unknown)}: known are {', '.join(sorted(known))}"
-        raise SettingsError(message)
+        raise SettingsError(f"unknown setting {', '.join(unknown)}: known are {', '.join(sorted(known))}")
     try:
         return Settings(**given)  # type: ignore[arg-type]
     except ValidationError as error:
         problems = "; ".join(_told(problem["loc"], problem["input"], problem["msg"]) for problem in error.errors())
         raise SettingsError(problems) from error
     except ValueError as error:
-        message = f"{CONFIG_VARIABLE}: {file}: {error}"
-        raise SettingsError(message) from error
+        raise SettingsError(f"{CONFIG_VARIABLE}: {file}: {error}") from error
 
 
 def _installed(module: str) -> bool:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 
@@ -15,8 +20,12 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, select, text
 from sqlalchemy.exc import OperationalError
 
+from cds_service.store import standing
 from cds_service.store.database import HEAD, MIGRATIONS, Database
+from cds_service.store.standing import LogTaken, Moved
 from cds_service.store.tables import CARD, FEEDBACK, METADATA
+from tests.support import database as attacks
+from tests.support.for_each import for_each
 
 
 def test_migrations_make_the_tables(tmp_path: Path) -> None:
@@ -54,12 +63,49 @@ def test_folder_that_is_not_there(tmp_path: Path) -> None:
     assert database.ready().dialect.name == "sqlite"
 
 
-@pytest.mark.parametrize("quick", [False, True])
+@for_each("quick", [False, True])
 def test_sqlite_waits_for_the_disk(tmp_path: Path, *, quick: bool) -> None:
     """Feedback is on the disk when it is committed (2); what may be lost with the power need not be (1)."""
     with Database(f"sqlite:///{tmp_path}/disk.sqlite3", quick=quick).ready().connect() as connection:
         assert connection.execute(text("PRAGMA synchronous")).scalar_one() == (1 if quick else 2)
         assert connection.execute(text("PRAGMA journal_mode")).scalar_one() == "wal"
+
+
+@for_each("before", [None, 0o644, 0o640])
+def test_file_is_for_its_owner_alone(tmp_path: Path, before: int | None) -> None:
+    """The file of SQLite and what lies beside it can be read by nobody else, also where an earlier version made it."""
+    file = tmp_path / "cds.sqlite3"
+    if before is not None:
+        file.touch()
+        file.chmod(before)
+    database = Database(f"sqlite:///{file}")
+    with database.writing() as connection:
+        connection.execute(text("INSERT INTO secret VALUES ('a', 'b')"))
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    database.close()
+
+    assert modes == dict.fromkeys(("cds.sqlite3", "cds.sqlite3-wal", "cds.sqlite3-shm"), 0o600)
+
+
+@for_each("attack", [attacks.remove, attacks.replace_alone], ids=lambda one: one.__name__)
+def test_file_that_goes_while_it_is_written(tmp_path: Path, attack: Callable[[Path], None]) -> None:
+    """What is committed into a file that does not stand there any more is an error: it is not kept."""
+    file = tmp_path / "cds.sqlite3"
+    database = Database(f"sqlite:///{file}")
+
+    def write(value: str, meanwhile: Callable[[Path], object]) -> None:
+        with database.writing() as connection:
+            connection.execute(text("INSERT INTO secret VALUES ('a', :value)"), {"value": value})
+            meanwhile(file)
+
+    with pytest.raises(Moved):
+        write("b", attack)
+    write("c", Path.exists)
+    database.close()
+
+    with closing(sqlite3.connect(file)) as found:
+        assert found.execute("SELECT value FROM secret").fetchall() == [("c",)]
+        assert found.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
 def test_file_that_was_removed_is_made_anew(tmp_path: Path) -> None:
@@ -76,6 +122,19 @@ def test_file_that_was_removed_is_made_anew(tmp_path: Path) -> None:
         connection.execute(text("INSERT INTO secret VALUES ('a', 'b')"))
 
     assert (folder / "cds.sqlite3").exists()
+
+
+def test_folder_that_another_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever locks the folder keeps nobody waiting without an end: the database cannot be opened then."""
+    url = f"sqlite:///{tmp_path}/cds.sqlite3"
+    monkeypatch.setattr(standing, "WRITE", 0.0)
+    with closing(Database(url)) as first, closing(Database(url)) as second, first.ready().connect():
+        held = os.open(tmp_path, os.O_RDONLY)
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(LogTaken):
+            second.ready()
+        os.close(held)
+        second.ready()
 
 
 BEFORE = (

@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from datetime import date
 
-from cds_service.clinical import (
-    companions,
-    display,
-    gates,
-    labs,
-    magnesium,
-    minors,
-    quiet,
-    sentences,
-    states,
-    vitamin_d,
-)
-from cds_service.clinical.trace import Trace
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from datetime import date
-
-    from cds_service.clinical.card import Card
-    from cds_service.clinical.facts import PatientFacts
-    from cds_service.clinical.guidance_types import Guidance
-    from cds_service.clinical.quiet import Quiet, Said
-    from cds_service.clinical.trace import Step
+from cds_service.clinical.cards import companions, d_map, display, findings, m_map, pending, quiet
+from cds_service.clinical.cards.case import Case
+from cds_service.clinical.cards.quiet import Quiet, Said
+from cds_service.clinical.facts import PatientFacts
+from cds_service.clinical.guidance_types import Guidance
+from cds_service.clinical.rules import course, gates
+from cds_service.clinical.states.derive import derive
+from cds_service.clinical.trace import Step, Trace
+from cds_service.clinical.words import wording
+from cds_service.clinical.words.card import Card
+from cds_service.clinical.words.order_card import OrderCard
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +24,7 @@ class Evaluation:
     """The cards to show, in display order, and why. `vitamin_d` and `magnesium` are the states, empty if deceased.
 
     `quiet` are the cards that are not shown because of what was said earlier; `levels` has for each card's id how many
-    thresholds its result has crossed.
+    thresholds its result has crossed. `order_cards` are those of the order hooks, which have no others.
     """
 
     cards: tuple[Card, ...]
@@ -44,6 +33,7 @@ class Evaluation:
     magnesium: str = ""
     quiet: tuple[Quiet, ...] = ()
     levels: Mapping[str, int] = field(default_factory=dict)
+    order_cards: tuple[OrderCard, ...] = ()
 
 
 def evaluate(
@@ -57,17 +47,22 @@ def evaluate(
     if facts.deceased:
         trace.yes("DECEASED", "the patient is recorded as deceased: no cards (section 9.5)")
         return Evaluation((), tuple(trace.steps))
-    s = states.derive(facts, guidance, today, trace)
+    s = derive(facts, guidance, today)
+    wording.trace_states(s, trace)
     closed = gates.decide(s, trace)
-    d = vitamin_d.choose(s, closed, trace)
-    m = magnesium.choose(s, d, closed, trace)
-    sentences.note(s, closed, trace)
-    chosen = [card for card in (d, m) if card is not None]
+    case = Case(s, closed, course.judge(s, trace), course.order_trigger(s))
+    case = d_map.with_request(case, d_map.choose(case, trace))
+    m = m_map.choose(case, trace)
+    findings.trace_sentences(s, closed, trace)
+    chosen = [card for card in (case.vitamin_d, m) if card is not None]
     cards = [*chosen, *companions.beside(s, chosen, closed, trace)]
-    cards = minors.only_critical(cards, s, trace)
-    cards = labs.withdraw_pending(cards, s, trace)
+    cards = display.only_critical(cards, s, trace)
+    cards = pending.withdraw_pending(cards, case, trace)
     cards, hushed = quiet.hush(cards, said, s, trace)
-    cards = labs.deduplicate(display.in_display_order(cards), trace)
-    shown = display.fold(cards, max_cards, trace)
+    if any(one.rule == "K-DDEF" for one in hushed):
+        cards, hushed = quiet.adjunct_too(cards, m_map.without_adjunct(cards, case), hushed, s, trace)
+    cards = pending.deduplicate(display.in_display_order(cards), trace)
+    cards = companions.without_lab(cards, s, trace)
+    shown = display.fold(cards, max_cards, guidance.cards, trace)
     levels = {card.id: quiet.level_of(card, s) for card in shown}
     return Evaluation(shown, tuple(trace.steps), s.d.state, s.m.state, hushed, levels)

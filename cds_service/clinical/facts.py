@@ -6,18 +6,15 @@ a different question, answered by `PatientFacts.availability` (decision table, s
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
+from cds_service.clinical.interval import Interval
 from cds_service.clinical.numbers import plain
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import date
-
-    from cds_service.clinical.interval import Interval
 
 Family = Literal["mass", "molar", "equivalent"]
 """How a result was reported: mass (ng/mL, mg/dL), molar (nmol/L, mmol/L) or equivalents (mEq/L)."""
@@ -66,6 +63,21 @@ class Recency(NamedTuple):
     status: int
 
 
+class OwnRange(NamedTuple):
+    """One of the laboratory's own ranges that may be meant for this patient (section 4.6).
+
+    `low` and `high` are in the unit the analyte is compared in, `age_low` and `age_high` in years, both included.
+    `sex` is the sex it is meant for, `pregnancy` says that it is meant for pregnant patients.
+    """
+
+    low: Decimal | None
+    high: Decimal | None
+    sex: Literal["male", "female"] | None = None
+    pregnancy: bool = False
+    age_low: Decimal | None = None
+    age_high: Decimal | None = None
+
+
 class LabResult(NamedTuple):
     """One laboratory or body measurement.
 
@@ -73,7 +85,8 @@ class LabResult(NamedTuple):
     mg/dL or mmol/L (pg/mL or pmol/L for PTH), whichever `family` says; magnesium in mmol/L; potassium mmol/L; albumin
     g/dL; creatinine mg/dL; eGFR mL/min/1.73 m2; height m; weight kg; BMI kg/m2. `reported` and `comparator` are the
     value as written, in `unit`; `text` stands in their place where the value is a range, a sum or cannot be read.
-    `problem` and `notes` are keys of the wording.
+    `problem` and `notes` are keys of the wording. The own range is `reference_low` and `reference_high` where there is
+    just one, which is for everybody; otherwise the patient decides which of `ranges` are left (section 4.6).
     """
 
     code: str
@@ -92,6 +105,7 @@ class LabResult(NamedTuple):
     haemolysed: bool = False
     problem: str = ""
     notes: tuple[str, ...] = ()
+    ranges: tuple[OwnRange, ...] = ()
 
     @property
     def shown(self) -> str:
@@ -125,23 +139,39 @@ class LabOrder:
     analyte: str
     occurrence: date | None
     authored: date | None
+    id: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Dose:
-    """A dose that could be counted (section 7.4): IU at a time, IU a day, days between doses."""
+    """A dose that could be counted (section 7.4): IU at a time, IU a day, days between doses.
+
+    A draft may be for one dose and no more: it has no IU a day, and no end of days follows it.
+    """
 
     single: Decimal
     per_day: Decimal
     interval_days: Decimal
 
+    @classmethod
+    def once(cls, single: Decimal) -> Dose:
+        """One dose, and no other after it."""
+        return cls(single, Decimal(0), Decimal("Infinity"))
+
+    @property
+    def is_once(self) -> bool:
+        """Whether it is one dose and no more."""
+        return self.interval_days.is_infinite()
+
 
 @dataclass(frozen=True, slots=True)
-class Medication:
+class MedicationOrder:
     """One medication order (section 7). `sets` are the drug value sets it belongs to, `groups` their sub-groups.
 
     `bounds_end` is the stated end of the course (period end, or start and duration); `supply_end` start and expected
     supply. `dose` is IU of vitamin D, or `None` when it cannot be counted. `unresolved`: it could be any drug.
+    `parenteral` says that it is given by needle, `trace` that it holds a little of many things. Orders that differ in
+    these or in their `id` alone are the same to every rule of an open chart.
     """
 
     name: str
@@ -153,10 +183,13 @@ class Medication:
     supply_end: date | None = None
     dose: Dose | None = None
     unresolved: bool = False
+    id: str = field(default="", compare=False)
+    parenteral: bool = field(default=False, compare=False)
+    trace: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class Problem:
     """One problem or diagnosis that belongs to a value set (section 8). `last_day` is its latest date (dialysis)."""
 
     concept: str
@@ -196,8 +229,8 @@ class PatientFacts:
     height: tuple[LabResult, ...] = ()
     weight: tuple[LabResult, ...] = ()
     pregnancy: tuple[PregnancyAnswer, ...] = ()
-    conditions: tuple[Condition, ...] = ()
-    medications: tuple[Medication, ...] = ()
+    conditions: tuple[Problem, ...] = ()
+    medications: tuple[MedicationOrder, ...] = ()
     lab_orders: tuple[LabOrder, ...] = ()
     pending: tuple[PendingTest, ...] = ()
     availability: Mapping[Source, Availability] = field(default_factory=dict)
@@ -205,3 +238,43 @@ class PatientFacts:
     def known(self, source: Source) -> bool:
         """Whether *source* was read whole; anything else is unavailable, and unknown is not normal."""
         return self.availability.get(source, Availability.AVAILABLE) is Availability.AVAILABLE
+
+
+@dataclass(frozen=True, slots=True)
+class Drafted:
+    """One order that is being written, for a drug or a laboratory test (order hooks, part 2).
+
+    `place` is its place among the drafts, `judged` whether this call is about it. `own` are the orders it may be in the
+    chart under, or replaces, as `Type/id`. `removable` and `changeable`: what may be offered to be done to it;
+    `mixable`: drafts of ours may stand beside it. `reasons` are its own, as keys of condition sets, by code alone.
+    `spaced`: it says already how far apart it is taken; `from_name`: its dose was read from the drug's name;
+    `strengths` are the IU in one piece that the name tells, zero for one that is none of a piece. `codes` are those of
+    a test, which may have no day of its own, or `repeats`.
+    """
+
+    place: int
+    judged: bool
+    own: frozenset[str] = frozenset()
+    removable: bool = True
+    changeable: bool = True
+    mixable: bool = True
+    reasons: frozenset[tuple[str, str | None]] = frozenset()
+    drug: MedicationOrder | None = None
+    spaced: bool = False
+    from_name: bool = False
+    strengths: frozenset[Decimal] = frozenset()
+    lab: LabOrder | None = None
+    codes: tuple[str, ...] = ()
+    repeats: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Drafts:
+    """What is being written. `written` are the orders of the chart that it is, or replaces, as `Type/id`.
+
+    `signing`: it is about to be signed, so that only what matters then is said.
+    """
+
+    listed: tuple[Drafted, ...] = ()
+    written: frozenset[str] = frozenset()
+    signing: bool = False

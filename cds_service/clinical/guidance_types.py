@@ -5,27 +5,48 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from cds_service.clinical.limit_types import Limits, Pair
+from cds_service.clinical.limits import Limits, Pair
+from cds_service.clinical.order_limits import OrderRows
+
+DAYS_OF_A_WEEK = 7
+MOST_QUIET_DAYS = 90
+"""No answer of a clinician keeps a topic quiet for longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class DoseRange:
+    """From one dose a day to another."""
+
+    low: int
+    high: int
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
     """One profile of guidance (section 2)."""
 
-    title: str
     source: str
     deficient_below: Pair
     adequate_to: Pair
     high_to: Pair
     deficiency_orders: Literal["weekly", "daily"]
-    maintenance: str
+    maintenance_iu: DoseRange
     adjunct_magnesium: bool
     obesity_rule: bool
     blocks_left_out: tuple[str, ...]
     insufficient_below: Pair | None = None
     indicated_below: Pair | None = None
-    target: Pair | None = None
     step_down_order: str | None = None
+
+    @property
+    def maintenance(self) -> str:
+        """The maintenance range as texts say it: 800-2,000."""
+        return f"{self.maintenance_iu.low:,}-{self.maintenance_iu.high:,}"
+
+    @property
+    def target(self) -> Pair | None:
+        """The lowest value that can be called adequate (section 2)."""
+        return self.insufficient_below
 
     @property
     def has_adequate_band(self) -> bool:
@@ -44,45 +65,209 @@ class Overlay:
 
 
 @dataclass(frozen=True, slots=True)
-class DrugOrder:
-    """A medication order the service may draft (section 16)."""
+class OrderForm:
+    """How orders of one kind are taken and worded; the words take the numbers of the drug in {braces}."""
+
+    unit: Literal["IU", "mg"]
+    period_unit: Literal["d", "wk"]
+    text: str
+    label: str
+    description: str
+    dosage: str
+    patient_instruction: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClinicalDrug:
+    """A RxNorm code that means one strength, in the unit of the order."""
+
+    rxnorm: str
+    dose: int
+
+
+@dataclass(frozen=True, slots=True)
+class DrugEntry:
+    """A drug the service may order (section 16): what it is, how much, for how long, and the form of its order."""
 
     source: str
+    form: str
+    rxnorm: str
+    atc: str
+    name: str
+    short: str
+    dose: int
+    clinical_drug: ClinicalDrug | None = None
+    weeks: int | None = None
+    supply_days: int | None = None
+    remark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DrugOrder:
+    """A medication order the service may draft: a `DrugEntry` in the words of its form."""
+
     rxnorm: tuple[str, ...]
     atc: str
-    text: str
     dose: int
-    unit: str
-    ucum: str
+    unit: Literal["IU", "mg"]
     period_unit: Literal["d", "wk"]
+    text: str
     label: str
     description: str
     dosage: str
     patient_instruction: str
     weeks: int | None = None
-    dispense: int | None = None
     supply_days: int | None = None
+
+    @property
+    def doses(self) -> int | None:
+        """How many doses a course of some weeks has."""
+        if self.weeks is None:
+            return None
+        return self.weeks if self.period_unit == "wk" else self.weeks * DAYS_OF_A_WEEK
 
 
 @dataclass(frozen=True, slots=True)
 class LabOrderText:
-    """A laboratory order the service may draft: `name` for people, `display` as LOINC has it."""
+    """A test the service may order: its LOINC code and `display`, its `name` for people, and a short one for labels."""
 
+    code: str
     name: str
-    analyte: str
+    short: str
     display: str
 
 
 @dataclass(frozen=True, slots=True)
+class SiteCoding:
+    """A code of the catalogue of a site."""
+
+    system: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Orderable:
+    """What an order of ours is in the catalogue of a site, and whether that comes `first`; empty where no site says."""
+
+    codings: tuple[SiteCoding, ...] = ()
+    label: str = ""
+    first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class CardEntry:
-    """One card of the catalogue (section 14): its topic, blocks in order, links."""
+    """One card of the catalogue (section 14): its topic and what that is called, the blocks it may hold, its links.
+
+    `summary` is that of a card which always has the same one. `feedback` may stand here or in `feedback.toml`; what the
+    page of the topic says, as `about` here or in `topics.toml`.
+    """
 
     topic: str
     display: str
-    indicator: Literal["info", "warning", "critical"]
     blocks: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
-    obesity_links: tuple[str, ...] = ()
+    summary: str = ""
+    feedback: FeedbackTopic | None = None
+    about: TopicEntry | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BlockEntry:
+    """A block in its long form: on the pages of which topics or groups, its sources, and its text in other profiles."""
+
+    text: str
+    topics: tuple[str, ...]
+    links: tuple[str, ...] = ()
+    of: dict[str, str] = field(default_factory=dict)
+
+    def text_in(self, profile: str) -> str:
+        """What it says in *profile*."""
+        return self.of.get(profile, self.text)
+
+
+Threshold = Literal["vitamin-d", "floor", "magnesium", "calcium", "phosphate", "potassium", "kidney"]
+
+
+@dataclass(frozen=True, slots=True)
+class TopicEntry:
+    """What the page of a topic says of its card: when it appears, what it says, what it reads, what may be withheld."""
+
+    when: str
+    says: str
+    thresholds: tuple[Threshold, ...]
+    withheld: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Something that is drafted only where its gates are open (section 10)."""
+
+    what: str
+    gates: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PageTexts:
+    """What every page of a topic says."""
+
+    none_withheld: str
+    aim: str
+    not_looked_at: tuple[str, ...]
+    article: str
+    disclaimer: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """Which state of the guidance it is, of which day, and how far its review has got."""
+
+    version: str
+    date: str
+    review: str
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """The whole of `topics.toml`: what is true of everybody, and so stands on the page of a topic and not on cards."""
+
+    edition: Edition
+    groups: dict[str, tuple[str, ...]]
+    block: dict[str, BlockEntry]
+    plan: dict[str, Plan]
+    gate: dict[str, str]
+    page: PageTexts
+    topic: dict[str, TopicEntry]
+
+    def blocks_of(self, topic: str) -> list[str]:
+        """The blocks that stand on the page of *topic*, in the order of the file."""
+        groups = {"all", *(name for name, members in self.groups.items() if topic in members)}
+        return [name for name, block in self.block.items() if not {topic, *groups}.isdisjoint(block.topics)]
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """One source attribute: what it is called and what is so of this service."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """The whole of `attributes.toml`."""
+
+    rule: str
+    not_predictive: str
+    not_certified: str
+    attribute: tuple[Attribute, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnNumbers:
+    """Parts of one text with a number of their own, which is no dose or limit of this guidance, and whose it is."""
+
+    says: tuple[str, ...]
+    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +286,7 @@ class Provenance:
     """Where the default profile comes from and how far its review has got."""
 
     title: str
+    publisher: str
     date: str
     reviewStatus: str  # noqa: N815 - the record's own spelling
     note: str = ""
@@ -108,12 +294,19 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class DrugName:
-    """Spellings of one drug, and what a card prints for it (`names.toml`)."""
+    """Spellings of one drug, and what a card prints for it (`names.toml`).
+
+    `beside_units` are spellings that count only beside a number of IU; `rxnorm` and `atc` codes of a drug that is in
+    no value set.
+    """
 
     set: str
     name: str
     spellings: tuple[str, ...]
     group: str = ""
+    beside_units: tuple[str, ...] = ()
+    rxnorm: tuple[str, ...] = ()
+    atc: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +319,35 @@ class ConditionName:
 
 
 @dataclass(frozen=True, slots=True)
-class NameExclusions:
-    """Phrases that stop a name match, and words of routes that never count."""
+class CalciumWithD:
+    """What makes a name one of calcium with vitamin D: a word for calcium, or a brand, beside one for vitamin D."""
 
+    calcium: tuple[str, ...]
+    beside_calcium: tuple[str, ...]
+    brands: tuple[str, ...]
+    beside_brands: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NameExclusions:
+    """Fillers that name no drug, phrases that stop a match of magnesium, and words of routes that never count.
+
+    `parenteral` are words of what is given by needle, `trace` of products that hold a little of many things: both only
+    matter to the order hooks.
+    """
+
+    fillers: tuple[str, ...]
     magnesium: tuple[str, ...]
     routes: tuple[str, ...]
-    calcium: tuple[str, ...] = ()
+    parenteral: tuple[str, ...]
+    trace: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EmptyWords:
+    """Words that say nothing about which drug it is."""
+
+    words: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,19 +362,24 @@ class Names:
     """The whole of `names.toml`."""
 
     drug: tuple[DrugName, ...]
+    calcium_with_d: CalciumWithD
     exclusions: NameExclusions
+    empty: EmptyWords
     condition: tuple[ConditionName, ...]
     condition_text: ConditionText
 
 
 @dataclass(frozen=True, slots=True)
 class FeedbackReason:
-    """A reason that a clinician may give for not following a card, and for how long it quiets (`feedback.toml`)."""
+    """A reason that a clinician may give for not following a card, and for how long it quiets (`feedback.toml`).
+
+    Topics whose days go `by_urgency` do not ask for its `days`.
+    """
 
     code: str
     system: str
     display: str
-    days: int
+    days: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +387,8 @@ class FeedbackTopic:
     """The reasons offered on the cards of one topic, and how quiet they make it.
 
     `also` are milder topics that go quiet with it. `result` is whose crossing of a threshold breaks the quiet, and
-    `worse` in which direction. `days` are those of a reason where they differ for this topic.
+    `worse` in which direction. `days` are those of a reason where they differ for this topic, `displays` its words.
+    `by_urgency`: any other reason quiets for the days of the card's urgency (order hooks).
     """
 
     reasons: tuple[str, ...]
@@ -176,25 +398,39 @@ class FeedbackTopic:
     result: Literal["", "vitamin-d", "magnesium"] = ""
     worse: Literal["lower", "higher"] = "lower"
     never: bool = False
+    displays: dict[str, str] = field(default_factory=dict)
+    by_urgency: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
-    """The whole of `feedback.toml`, by the name of a reason and the code of a topic."""
+    """The whole of `feedback.toml`, by the name of a reason and the code of a topic.
+
+    `urgency_days` are the days of topics `by_urgency`.
+    """
 
     reason: dict[str, FeedbackReason]
     topic: dict[str, FeedbackTopic]
+    urgency_days: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Guidance:
-    """Everything a clinician can edit, with the profile and overlay in force. `digest` is of the files themselves."""
+    """Everything a clinician can edit, with the profile and overlay in force.
+
+    `digest` is of the shipped files themselves, `local_digest` of those of a site that are laid over them, if any.
+    `profiles` and `overlays` are all that there are.
+    `order_cards` are the entries of the cards of order hooks, by the ids of their rows. `orderables` are those of the
+    site, by the key of the order: `drug.d3-daily`.
+    """
 
     profile_name: str
     profile: Profile
     overlay: Overlay
     limits: Limits
     cards: dict[str, CardEntry]
+    topics: Topics
+    attributes: Attributes
     drugs: dict[str, DrugOrder]
     labs: dict[str, LabOrderText]
     wording: dict[str, str]
@@ -202,5 +438,14 @@ class Guidance:
     provenance: Provenance
     names: Names
     feedback: Feedback
-    always_blocks: frozenset[str] = field(default_factory=frozenset)
+    order_rows: OrderRows
+    order_cards: dict[str, CardEntry]
+    profiles: dict[str, Profile] = field(default_factory=dict)
+    overlays: dict[str, Overlay] = field(default_factory=dict)
+    orderables: dict[str, Orderable] = field(default_factory=dict)
     digest: str = ""
+    local_digest: str = ""
+
+    def entry(self, card_id: str) -> CardEntry:
+        """The entry of a card of any hook."""
+        return self.cards[card_id] if card_id in self.cards else self.order_cards[card_id]

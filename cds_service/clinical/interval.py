@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Self
-
-if TYPE_CHECKING:
-    from decimal import Decimal
+from decimal import Decimal
+from typing import NamedTuple, Self
 
 
 class Interval(NamedTuple):
@@ -31,8 +29,7 @@ class Interval(NamedTuple):
         """The value of a point, otherwise the finite end of a half-open interval (the lower one of two)."""
         found = self.low if self.low is not None else self.high
         if found is None:
-            message = "an interval needs a finite end"
-            raise ValueError(message)
+            raise ValueError("an interval needs a finite end")
         return found
 
     def scaled(self, factor: Decimal) -> Interval:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from cds_service.clinical.interval import Interval
+from cds_service.clinical.interval import Interval
 
 CENT = Decimal("0.01")
 MOST_DECIMALS = 2

@@ -26,14 +26,14 @@ class Step(NamedTuple):
 
 
 def spoken(value: object) -> str:
-    """A value as people say it: yes, no, unknown; a text by its key; several with commas."""
+    """A value as people say it: yes, no, unknown; several with commas."""
     if value is None:
         return "unknown"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, dict):
-        return ", ".join(spoken(item) for item in value.values())
-    return str(getattr(value, "key", value))
+    if isinstance(value, tuple):
+        return ", ".join(spoken(item) for item in value)
+    return str(value)
 
 
 @dataclass(frozen=True, slots=True)

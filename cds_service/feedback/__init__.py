@@ -1,1 +1,1 @@
-"""What clinicians did with cards: kept, honoured, and summed up for whoever owns the service."""
+"""What clinicians did with cards: kept, honoured, and summed up for the owner of the service."""

@@ -1,7 +1,9 @@
 """The memory of a server process: written in the background, so that no call waits for it or fails with it.
 
-While the database cannot be reached, nothing is asked of it: cards go on being served, none is quiet, and what is to be
-written waits, up to a number of rows. The log says once that it is gone and once that it is back.
+A card asks what was said of earlier ones, for a tenth of a second at the most. Once that fails nothing is asked until
+a thread has found the database back: cards go on being served, none is quiet. What is to be written waits for that
+thread, up to a number of notes. Feedback is written by the call that brings it, one after the other
+(`store.patience`). The log says once that the database cannot be read or written, and once that it can be again.
 """
 
 from __future__ import annotations
@@ -10,20 +12,27 @@ import logging
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import date
+from typing import Any, NamedTuple
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from cds_service.errors import StoreUnavailable
-from cds_service.feedback.store import Rows
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from datetime import date
-
-    from cds_service.feedback.store import FeedbackStore
-    from cds_service.hooks.feedback import Item
-    from cds_service.hooks.memory import Answered, Chart, ShownCard
+from cds_service import work
+from cds_service.background import Background
+from cds_service.clinical.guidance_types import Feedback
+from cds_service.errors import StoreUnavailable, TooMuchFeedback
+from cds_service.feedback import comparison_rows, comparison_sums, sums
+from cds_service.feedback.comparison import compare
+from cds_service.feedback.store import FeedbackStore, Rows, TooLate
+from cds_service.feedback.summary import SummaryPeriod, summarise
+from cds_service.hooks.feedback_body import CardOutcome
+from cds_service.hooks.memory import Answered, Chart, ShownCard, Told, Weighed
+from cds_service.modes import place_of
+from cds_service.store.database import again_if_moved
+from cds_service.store.patience import WRITE
+from cds_service.waiting import Full, Places
 
 LOG = logging.getLogger("cds_service.feedback")
 MOST_WAITING = 10_000
@@ -32,84 +41,152 @@ GATHERING = 0.2
 """Seconds in which notes are gathered for one transaction: a transaction costs more than what is in it."""
 PAUSE = 2.0
 """Seconds between two attempts to reach a database that is gone."""
+LAST = 1.0
+"""Seconds of a call's time that must be left for what is written to be kept: its client has been told nothing yet."""
 SWEEP = 3600.0
 """Seconds between two sweeps of what is older than it is kept."""
 DAY_MS = 86_400_000
 
 
-class _Note:
+class _Note(NamedTuple):
     """Something to be written: a call, or the cards of one."""
 
-    __slots__ = ("at", "call", "chart", "quiet", "shown")
+    at: int
+    call: dict[str, Any] | None = None
+    chart: Chart | None = None
+    shown: tuple[ShownCard, ...] = ()
+    quiet: tuple[str, ...] = ()
+    weighed: Weighed | None = None
 
-    def __init__(self, at: int) -> None:
-        self.at = at
-        self.call: dict[str, Any] | None = None
-        self.chart: Chart | None = None
-        self.shown: tuple[ShownCard, ...] = ()
-        self.quiet: tuple[str, ...] = ()
+
+class KeptDays(NamedTuple):
+    """Days for which calls, cards and feedback are kept; and what silent and shown cards are compared by."""
+
+    calls: int
+    comparison: int
 
 
 class Recorder:
-    """Implements `hooks.memory.Memory` on a `FeedbackStore`, and takes calls and feedback."""
+    """Implements `hooks.memory.FeedbackKeeper` on a `FeedbackStore`."""
 
-    def __init__(self, store: FeedbackStore, retention_days: int) -> None:
-        """The thread is started when there is something to write."""
+    keeps = True
+
+    def __init__(self, store: FeedbackStore, kept: KeptDays, places: Places, deadline: float = 10.0) -> None:
+        """Feedback waits for its *places*; a call has *deadline* seconds. The thread is started when it is needed."""
         self.store = store
-        self._retention = retention_days
+        self._kept = kept
+        self._deadline = deadline
+        self._places = places
         self._waiting: deque[_Note] = deque(maxlen=MOST_WAITING)
+        self._orphans: deque[str] = deque(maxlen=MOST_WAITING)
         self._wake = threading.Event()
         self._hurry = threading.Event()
         self._idle = threading.Event()
         self._idle.set()
         self._counting = threading.Lock()
-        self._starting = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self._writing = Background("recorder", self._run)
         self._closing = False
-        self._reachable = True
+        self._readable = False
+        self._writable = True
+        self._told = False
         self._swept = float("-inf")
+
+    def begin(self) -> None:
+        """Make the tables and the key before the first call; where that fails the thread goes on trying."""
+        try:
+            self.store.begin()
+        except SQLAlchemyError as error:
+            self._unread(error)
+        else:
+            self._readable = True
 
     # What calls ask and tell.
 
-    def answers(self, chart: Chart) -> Iterable[Answered]:
-        """What was done with earlier cards of *chart*; nothing while the database cannot be reached."""
-        if not self._reachable:
-            return ()
+    def answers(self, chart: Chart) -> Iterable[Answered] | None:
+        """What was done with earlier cards of *chart*; `None` where that cannot be known at once."""
+        if not self._readable:
+            return None
         try:
             return self.store.answers(chart, self.store.patient(chart))
         except SQLAlchemyError as error:
-            self._lost(error)
-            return ()
+            self._unread(error)
+            return None
 
     def note(self, chart: Chart, shown: tuple[ShownCard, ...], quiet: tuple[str, ...]) -> None:
         """Remember the cards that were *shown*, and the topics that were *quiet*, soon."""
         if shown or quiet:
-            note = _Note(_now())
-            note.chart, note.shown, note.quiet = chart, shown, quiet
-            self._add(note)
+            self._add(_Note(_now(), chart=chart, shown=shown, quiet=quiet))
 
     def called(self, row: dict[str, Any]) -> None:
         """Remember a call, soon."""
-        note = _Note(_now())
-        note.call = row
-        self._add(note)
+        self._add(_Note(_now(), call=row))
 
-    def save(self, client: str, service: str, items: list[Item], day: date) -> None:
-        """Keep feedback; on the disk when this returns.
+    def place(self, chart: Chart) -> float | None:
+        """The place from 0 to 1 of the patient of *chart*; `None` where the key of the digests is not known yet."""
+        return place_of(self.store.patient(chart)) if self.store.has_key else None
+
+    def weighed(self, weighed: Weighed) -> None:
+        """Remember what was shown and what was held back, soon."""
+        if weighed.standings or weighed.cards:
+            self._add(_Note(_now(), weighed=weighed))
+
+    @contextmanager
+    def turn(self, client: str) -> Iterator[None]:
+        """Have a turn to read feedback of *client* and keep it: one of its calls after the other, beside charts.
+
+        Others have its turn to be worked on from here on: it waits for no second one, in which it could be refused once
+        it is kept.
+
+        Raises:
+            TooMuchFeedback: there is none.
+        """
+        work.leave()
+        try:
+            with self._places.place(client, WRITE):
+                yield
+        except Full as error:
+            raise TooMuchFeedback("As much feedback is being kept as is taken on: send it again later") from error
+
+    def save(self, client: str, service: str, items: list[CardOutcome], day: date, began: float) -> None:
+        """Keep feedback; on the disk when this returns. The call *began* then, by `time.perf_counter`.
 
         Raises:
             StoreUnavailable: it is not kept.
         """
-        now = _now()
+        end = began + self._deadline - min(LAST, self._deadline / 4)
         try:
-            try:
-                self.store.save(client, service, items, day, now)
-            except SQLAlchemyError:
-                self.store.save(client, service, items, day, now)  # a connection may have grown old
+            orphans = self._keep(client, service, items, day, end)
         except SQLAlchemyError as error:
-            self._lost(error)
-            message = "The feedback cannot be kept now: send it again later"
-            raise StoreUnavailable(message) from error
+            if not isinstance(error, TooLate):
+                self._unwritten(error)
+            raise StoreUnavailable("The feedback cannot be kept now: send it again later") from error
+        if orphans:
+            self._orphans.extend(orphans)
+            self._stir()
+
+    def _keep(self, client: str, service: str, items: list[CardOutcome], day: date, end: float) -> list[str]:
+        def save() -> list[str]:
+            return self.store.save(client, service, items, day, _now(), lambda: time.perf_counter() < end)
+
+        return again_if_moved(save)
+
+    def can_write(self) -> bool:
+        """Whether feedback can be kept now; it is tried."""
+        return self.store.can_write()
+
+    def told(self, first: date, last: date, client: str | None, offered: Feedback) -> Told:
+        """What the owner is told of the days from *first* to *last*.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+        try:
+            with self.store.connect() as connection:
+                period = SummaryPeriod(first, last, client)
+                summary, comparison = summarise(connection, period, offered), compare(connection, period)
+        except SQLAlchemyError as error:
+            raise StoreUnavailable("The database cannot be reached: there is nothing to show") from error
+        return Told({**sums.tables(summary), **comparison_sums.tables(comparison)}, summary.everybody)
 
     # The thread that writes.
 
@@ -123,75 +200,100 @@ class Recorder:
         self._closing = True
         self._hurry.set()
         self._wake.set()
-        if self._thread is not None:
-            self._thread.join(PAUSE * 2)
+        self._writing.join(PAUSE * 2)
         self.store.close()
 
     def _add(self, note: _Note) -> None:
         with self._counting:
             self._idle.clear()
             self._waiting.append(note)
-        self._wake.set()
-        self._start()
+        self._stir()
 
-    def _start(self) -> None:
-        if self._thread is None:
-            with self._starting:
-                if self._thread is None:
-                    self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
-                    self._thread.start()
+    def _stir(self) -> None:
+        """Have the thread look at once; start it if it does not run."""
+        if self._wake.is_set() and self._writing.runs:
+            return  # it is about to look
+        self._wake.set()
+        with suppress(RuntimeError):  # the machine has no thread left: the next note starts it
+            self._writing.need()
 
     def _run(self) -> None:
-        while not (self._closing and not self._waiting):
+        while self._waiting or self._orphans or not self._closing:
             self._wake.wait(PAUSE)
             self._wake.clear()
             self._hurry.wait(GATHERING)
             self._hurry.clear()
+            self._open()
             if not self._write() and self._closing:
                 return
             self._sweep()
 
-    def _write(self) -> bool:
-        """Write what waits, or find out whether the database is back; whether it could be reached."""
-        notes = [self._waiting.popleft() for _ in range(len(self._waiting))]
+    def _open(self) -> None:
+        """Find out whether a database that could not be read is back."""
+        if self._readable:
+            return
         try:
+            self.store.begin()
+        except SQLAlchemyError as error:
+            self._unread(error)
+            self._wake.clear()
+            return
+        self._readable = True
+        if self._told:
+            self._told = False
+            LOG.info("the database can be read again")
+
+    def _write(self) -> bool:
+        """Write what waits, or find out whether the database can be written again; whether it can."""
+        notes = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        orphans = [self._orphans.popleft() for _ in range(len(self._orphans))]
+        try:
+            rows = self._rows(notes)
             if notes:
-                rows = self._rows(notes)
                 self.store.write(rows)
                 notes = []  # they are written: what fails from here on must not write them again
-                self.store.tell_feedback(rows.cards)
-            elif not self._reachable:
-                self.store.ping()
+            self.store.tell_feedback(rows.cards, orphans)
+            if not self._writable:
+                self.store.try_write()
         except SQLAlchemyError as error:
             room = MOST_WAITING - len(self._waiting)
             self._waiting.extendleft(reversed(notes[max(0, len(notes) - room) :]))
-            self._lost(error)
+            self._orphans.extend(orphans)
+            self._unwritten(error)
             self._wake.clear()
             return False
-        if not self._reachable:
-            self._reachable = True
-            LOG.info("the database is back")
+        if not self._writable:
+            self._writable = True
+            LOG.info("the database can be written again")
         with self._counting:
             if not self._waiting:
                 self._idle.set()
         return True
 
-    def _lost(self, error: SQLAlchemyError) -> None:
-        if self._reachable:
-            self._reachable = False
-            LOG.error(
-                "the database cannot be reached: cards are served, none is quiet, feedback is refused (%s)",
-                type(error).__name__,
-            )
-        self._start()  # it looks for the database to come back
+    def _unread(self, error: SQLAlchemyError) -> None:
+        self._readable = False
+        if not self._told:
+            self._told = True
+            LOG.error("the database cannot be read: cards are served, none is quiet (%s)", type(error).__name__)
+        self._stir()  # it looks for the database to come back
+
+    def _unwritten(self, error: SQLAlchemyError) -> None:
+        if self._writable:
+            self._writable = False
+            LOG.error("the database cannot be written: feedback is refused (%s)", type(error).__name__)
+        self._stir()
 
     def _rows(self, notes: list[_Note]) -> Rows:
-        rows = Rows([], [], [])
+        rows = Rows([], [], [], [], [])
         for note in notes:
             if note.call is not None:
                 rows.calls.append({"at": note.at, **note.call})
             if note.chart is not None:
                 self._add_cards(rows, note, note.chart)
+            if note.weighed is not None and note.weighed.chart is not None:
+                of = (note.at, note.weighed, note.weighed.chart.client, self.store.patient(note.weighed.chart))
+                rows.considered.extend(comparison_rows.card_rows(*of))
+                rows.course.extend(comparison_rows.course_rows(*of))
         return rows
 
     def _add_cards(self, rows: Rows, note: _Note, chart: Chart) -> None:
@@ -206,14 +308,15 @@ class Recorder:
 
     def _sweep(self) -> None:
         """Delete what is older than it is kept, now and then."""
-        if self._closing or not self._reachable or time.monotonic() - self._swept < SWEEP:
+        if self._closing or not self._writable or time.monotonic() - self._swept < SWEEP:
             return
         self._swept = time.monotonic()
         try:
-            for _ in self.store.purge(_now() - self._retention * DAY_MS):
+            for _ in self.store.purge(_now() - self._kept.calls * DAY_MS):
                 pass
+            self.store.purge_comparison(_now() - self._kept.comparison * DAY_MS)
         except SQLAlchemyError as error:
-            self._lost(error)
+            self._unwritten(error)
 
 
 def _now() -> int:

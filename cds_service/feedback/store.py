@@ -1,4 +1,4 @@
-"""Reads and writes what is remembered. Every method may raise `SQLAlchemyError`: the database cannot be reached."""
+"""Reads and writes what is remembered. Each method may raise `SQLAlchemyError`: it cannot be read, or is not kept."""
 
 from __future__ import annotations
 
@@ -6,35 +6,28 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
-from importlib import import_module
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import and_, bindparam, delete, func, select, update
+from sqlalchemy import Connection, RowMapping, Select, and_, bindparam, delete, func, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
-from cds_service.clinical.guidance_checks import MOST_QUIET_DAYS
-from cds_service.hooks.feedback import ACCEPTED
-from cds_service.hooks.memory import Answered
-from cds_service.store.database import allow
+from cds_service.clinical.guidance_types import MOST_QUIET_DAYS
+from cds_service.feedback import comparison_rows
+from cds_service.hooks.feedback_body import ACCEPTED, OTHER, CardOutcome, Offers
+from cds_service.hooks.memory import Answered, Chart
+from cds_service.store.database import Database
+from cds_service.store.engines import allow
+from cds_service.store.inserting import insert_new
+from cds_service.store.patience import MIGRATION
+from cds_service.store.statements import Insertion, Question
 from cds_service.store.tables import CALL, CARD, FEEDBACK, QUIET, SECRET
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-
-    from sqlalchemy import Connection, RowMapping, Select, Table
-
-    from cds_service.hooks.feedback import Item
-    from cds_service.hooks.memory import Chart
-    from cds_service.store.database import Database
 
 Row = dict[str, Any]
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-SYSTEM = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9:/._#-]+")
-CODE = re.compile(r"[A-Za-z0-9._-]{1,64}")
-NOT_KEPT = "(not kept)"
-"""Stands for words of the client that do not look like a code or the address of a code system."""
 KEY = "patient-digest"
 DIGITS = 32
 REPEATED = ("patient", "topic", "level", "indicator", "follow_up")
@@ -50,6 +43,8 @@ class Rows(NamedTuple):
     calls: list[Row]
     cards: list[Row]
     quiet: list[Row]
+    considered: list[Row] = []  # noqa: RUF012 - nobody adds to this one
+    course: list[Row] = []  # noqa: RUF012
 
 
 _ANSWERS = (
@@ -66,85 +61,135 @@ _ANSWERS = (
     .where(FEEDBACK.c.client == bindparam("client"), FEEDBACK.c.patient == bindparam("patient"))
     .where(FEEDBACK.c.day > bindparam("since"))
 )
-_UNKNOWN = select(FEEDBACK.c.digest, FEEDBACK.c.client, FEEDBACK.c.card, FEEDBACK.c.suggestion).where(
-    FEEDBACK.c.patient.is_(None)
-)
+_UNKNOWN = select(FEEDBACK).where(FEEDBACK.c.patient.is_(None))
 """Feedback whose card was not there when it came."""
+
+
+class TooLate(SQLAlchemyError):
+    """Its sender has been told that it is not kept, or will be told so before it can be kept."""
 
 
 class FeedbackStore:
     """Calls, cards and feedback in the database."""
 
-    def __init__(self, database: Database, quick: Database, key: str | None) -> None:
-        """Feedback is written through *database*; what may be lost with the power through *quick*, the same one.
+    def __init__(
+        self,
+        database: Database,
+        quick: Database,
+        looking: Database,
+        key: str | None,
+        offers: Offers,
+    ) -> None:
+        """Feedback is written through *database*, what may be lost with the power through *quick*, the same one.
 
-        `key` is that of the patients' digests; without one it is made, and kept in the database.
+        What a card asks is asked through *looking*. `key` is that of the patients' digests; without one it is made, and
+        kept in the database. `offers` are the reasons that cards of each topic offer.
         """
         self._database = database
         self._quick = quick
-        self._key = None if key is None else key.encode()
+        self._looking = looking
+        self._answers = Question(_ANSWERS, looking.engine.dialect)
+        self._new = [Insertion(table, quick.engine.dialect) for table in (CALL, CARD, QUIET)]
+        self._fixed_key = self._key = None if key is None else key.encode()
+        self._offers = offers
+        self._offered = frozenset[tuple[str, str]]().union(*offers.values())
+
+    @property
+    def has_key(self) -> bool:
+        """Whether the key of the digests is known, so that none has to be looked up."""
+        return self._key is not None
+
+    def begin(self) -> None:
+        """Make the tables and the key where they are not there, and open what cards ask: not for a call to wait for."""
+        with self._database.ready(MIGRATION).connect() as connection:
+            found = _key(connection)
+        if found is None and self._fixed_key is None:
+            made = secrets.token_hex(32) if self._key is None else self._key.decode()
+            with self._database.writing() as connection:
+                insert_new(connection, SECRET, [{"name": KEY, "value": made}])
+                found = _key(connection)
+        self._key = self._fixed_key or str(found).encode()
+        self._looking.ready(MIGRATION)
+        with self._looking.look():
+            pass
 
     def patient(self, chart: Chart) -> str:
         """The digest that stands for the patient of *chart*: another at another server, so that none collide."""
+        if self._key is None:
+            self.begin()
         server = chart.server.rstrip("/")
         text = f"{len(server)}:{server}{chart.patient}".encode(errors="surrogatepass")
-        return hmac.new(self._secret(), text, hashlib.sha256).hexdigest()[:DIGITS]
-
-    def _secret(self) -> bytes:
-        if self._key is None:
-            with self._database.ready().begin() as connection:
-                _insert(connection, SECRET, [{"name": KEY, "value": secrets.token_hex(32)}])
-                found = connection.execute(select(SECRET.c.value).where(SECRET.c.name == KEY)).scalar_one()
-            self._key = str(found).encode()
-        return self._key
+        return hmac.digest(self._key or b"", text, "sha256").hex()[:DIGITS]
 
     def answers(self, chart: Chart, patient: str) -> list[Answered]:
         """What was done with earlier cards of the *patient* by those who share the client."""
         since = chart.day - timedelta(days=MOST_QUIET_DAYS)
-        parameters = {"client": chart.client, "patient": patient, "since": since}
-        with self._database.reader().connect() as connection:
-            rows = connection.execute(_ANSWERS, parameters).all()
+        with self._looking.look() as connection:
+            rows = self._answers.ask(connection, client=chart.client, patient=patient, since=since)
         return [
             Answered(topic, day, outcome == ACCEPTED, system, code, level, indicator, follow_up)
             for topic, day, outcome, system, code, level, indicator, follow_up in rows
         ]
 
-    def save(self, client: str, service: str, items: Iterable[Item], day: date, now: int) -> None:
-        """Keep feedback, all of it or nothing; what is there already stays as it is (row 159)."""
+    def save(
+        self, client: str, service: str, items: Iterable[CardOutcome], day: date, now: int, in_time: Callable[[], bool]
+    ) -> list[str]:
+        """Keep feedback, all of it or nothing; what is there already stays as it is (row 159).
+
+        Nothing is kept where it is not *in_time* any more. Returns the digests of feedback whose card is not there.
+        """
         # In one order, so that two bodies with the same items never wait for one another.
         rows = sorted((_feedback_row(client, service, item, day, now) for item in items), key=itemgetter("digest"))
-        with self._database.ready().begin() as connection:
+        with self._database.writing() as connection:
             known = _cards(connection, {row["card"] for row in rows})
             for row in rows:
-                row.update(_of_card(row, known))
-            _insert(connection, FEEDBACK, rows)
-        unknown = [row["digest"] for row in rows if row["patient"] is None]
-        if unknown:  # A card that was written meanwhile did not find its feedback: one of the two must see the other.
-            self._tell_cards(_UNKNOWN.where(FEEDBACK.c.digest.in_(unknown)))
+                row.update(self._of_card(row, known))
+            insert_new(connection, FEEDBACK, rows)
+            if not in_time():
+                raise TooLate("the time of the call is over")
+        return [row["digest"] for row in rows if row["patient"] is None]
 
     def write(self, rows: Rows) -> None:
         """Write *rows*, all of them or none; then feedback that came before its card wants `tell_feedback`."""
-        with self._quick.ready().begin() as connection:
-            _insert(connection, CALL, rows.calls)
-            _insert(connection, CARD, rows.cards)
-            _insert(connection, QUIET, rows.quiet)
+        with self._quick.writing() as connection:
+            for new, of_table in zip(self._new, (rows.calls, rows.cards, rows.quiet), strict=True):
+                new.write(connection, of_table)
+            comparison_rows.write(connection, rows.considered, rows.course)
 
-    def tell_feedback(self, cards: Sequence[Row]) -> None:
-        """Give feedback that came before *cards* were written what it repeats of them."""
+    def tell_feedback(self, cards: Sequence[Row], waiting: Collection[str] = ()) -> None:
+        """Give feedback that came before *cards* were written, and that of the digests in *waiting*, what it repeats.
+
+        Of a card and its feedback that come at one time, one of the two must see the other.
+        """
         if cards:
             first = min(row["at"] for row in cards)
             self._tell_cards(_UNKNOWN.where(FEEDBACK.c.received >= first))
+        if waiting:
+            self._tell_cards(_UNKNOWN.where(FEEDBACK.c.digest.in_(waiting)))
 
     def _tell_cards(self, unknown: Select[Any]) -> None:
         """Give *unknown* feedback what it repeats of its card, where that is there by now."""
-        with self._database.reader().connect() as connection:
+        with self._quick.current() as connection:
             rows = [dict(row) for row in connection.execute(unknown).mappings()]
             known = _cards(connection, {row["card"] for row in rows})
         if known:
-            with self._database.ready().begin() as connection:
+            with self._quick.writing() as connection:
                 for row in rows:
-                    of_card = _of_card(row, known)
+                    of_card = self._of_card(row, known)
                     connection.execute(update(FEEDBACK).where(FEEDBACK.c.digest == row["digest"]).values(of_card))
+
+    def _of_card(self, row: Row, known: Mapping[str, RowMapping]) -> Row:
+        """What the feedback *row* repeats of its card, nothing of a card of another client; and its reason.
+
+        A reason is kept as it was sent only where the card offered it, or, of a card that is not known, any does.
+        """
+        card = known.get(row["card"])
+        if card is None or card["client"] != row["client"]:
+            return dict.fromkeys(REPEATED) | _reason(row, self._offered)
+        follow_up = card["suggestions"].get(row["suggestion"])
+        of_card = {name: card[name] for name in ("patient", "topic", "level", "indicator")}
+        of_card["follow_up"] = follow_up and date.fromisoformat(follow_up)
+        return of_card | _reason(row, self._offers.get(card["topic"], frozenset()))
 
     def count_before(self, moment: int) -> int:
         """How many rows are older than *moment* (milliseconds since 1970)."""
@@ -159,13 +204,17 @@ class FeedbackStore:
         for table, column in TIMED.items():
             key = next(iter(table.primary_key))
             while True:
-                with self._database.ready().begin() as connection:
+                with self._quick.writing() as connection:
                     old = connection.execute(select(key).where(column < moment).limit(PIECE)).scalars().all()
                     if old:
                         connection.execute(delete(table).where(key.in_(old)))
                 if not old:
                     break
                 yield len(old)
+
+    def purge_comparison(self, moment: int) -> None:
+        """Delete what silent and shown cards are compared by, where it is older than *moment*."""
+        comparison_rows.purge(self._quick, moment)
 
     def feedback(self) -> Iterator[Row]:
         """Every feedback, oldest first, with what is known of its card; without the patient's digest."""
@@ -199,28 +248,25 @@ class FeedbackStore:
         with self.connect(AS_LONG_AS_NEEDED) as connection:
             return connection.execute(select(func.count()).select_from(FEEDBACK)).scalar_one()
 
-    def ping(self) -> None:
-        """Ask the database anything."""
-        self._database.ping()
+    def can_write(self) -> bool:
+        """Whether feedback could be written now."""
+        return self._database.can_write()
+
+    def try_write(self) -> None:
+        """Write, as feedback does, and leave nothing behind."""
+        self._database.try_write()
 
     @contextmanager
     def connect(self, seconds: int = READING_SECONDS) -> Iterator[Connection]:
         """A connection for reading much, each statement of which may take *seconds*."""
-        with self._database.ready().connect() as connection:
+        with self._database.current() as connection:
             allow(connection, seconds)
             yield connection
 
     def close(self) -> None:
         """Let go of the connections."""
-        self._database.close()
-        self._quick.close()
-
-
-def _insert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-    """Insert *rows*; one that is there already stays."""
-    if rows:
-        dialect = import_module(f"sqlalchemy.dialects.{connection.dialect.name}")  # the other is slow to import
-        connection.execute(dialect.insert(table).on_conflict_do_nothing(), rows)
+        for database in (self._database, self._quick, self._looking):
+            database.close()
 
 
 def _cards(connection: Connection, uuids: Collection[str]) -> dict[str, RowMapping]:
@@ -229,14 +275,15 @@ def _cards(connection: Connection, uuids: Collection[str]) -> dict[str, RowMappi
     return {row["uuid"]: row for row in connection.execute(query).mappings()} if uuids else {}
 
 
-def _of_card(row: Row, known: Mapping[str, RowMapping]) -> Row:
-    """What the feedback *row* repeats of its card; nothing of a card of another client."""
-    card = known.get(row["card"])
-    if card is None or card["client"] != row["client"]:
-        return dict.fromkeys(REPEATED)
-    follow_up = card["suggestions"].get(row["suggestion"])
-    of_card = {name: card[name] for name in ("patient", "topic", "level", "indicator")}
-    return of_card | {"follow_up": follow_up and date.fromisoformat(follow_up)}
+def _key(connection: Connection) -> str | None:
+    return connection.execute(select(SECRET.c.value).where(SECRET.c.name == KEY)).scalar_one_or_none()
+
+
+def _reason(row: Row, offered: frozenset[tuple[str, str]]) -> Row:
+    """Code and system of the reason in *row*, where it is one of those *offered*."""
+    if row["code"] is None or (row["system"], row["code"]) in offered:
+        return {}
+    return {"system": None, "code": OTHER}
 
 
 def _uuid(text: str) -> str:
@@ -246,12 +293,10 @@ def _uuid(text: str) -> str:
     return f"other-{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()[:24]}"
 
 
-def _feedback_row(client: str, service: str, item: Item, day: date, now: int) -> Row:
+def _feedback_row(client: str, service: str, item: CardOutcome, day: date, now: int) -> Row:
     kept = item._replace(
         card=_uuid(item.card),
         suggestion=None if item.suggestion is None else _uuid(item.suggestion),
-        system=None if item.system is None else _word(item.system, SYSTEM),
-        code=None if item.code is None else _word(item.code, CODE),
     )
     same = [client, service, item.card, item.outcome, item.suggestion or "", item.system or "", item.code or ""]
     digest = hashlib.sha256("\x00".join([*same, item.outcome_at]).encode(errors="surrogatepass")).hexdigest()
@@ -263,7 +308,3 @@ def _feedback_row(client: str, service: str, item: Item, day: date, now: int) ->
         "service": service,
         **kept._asdict(),
     }
-
-
-def _word(text: str, form: re.Pattern[str]) -> str:
-    return text if form.fullmatch(text) else NOT_KEPT

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import and_, case, func, select
+from sqlalchemy import Column, Connection, and_, case, func, select
+from sqlalchemy.sql.elements import ColumnElement
 
-from cds_service.hooks.feedback import ACCEPTED
+from cds_service.clinical.guidance_types import Feedback
+from cds_service.hooks.feedback_body import ACCEPTED
 from cds_service.store.tables import CALL, CARD, FEEDBACK, QUIET
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from sqlalchemy import Column, Connection
-    from sqlalchemy.sql.elements import ColumnElement
-
-    from cds_service.clinical.guidance_types import Feedback
 
 SMALL = 5
 DAY_MS = 86_400_000
@@ -28,7 +23,7 @@ NO_REASON, OTHER_REASON = "no reason given", "another reason"
 OK = 200
 
 
-class Period(NamedTuple):
+class SummaryPeriod(NamedTuple):
     """Days, the last one included, in UTC; and one client, or all."""
 
     first: date
@@ -86,14 +81,14 @@ class ClientLine:
 class Summary:
     """All of it, and the calls and cards of each day; `everybody` are the clients that called in the period at all."""
 
-    period: Period
+    period: SummaryPeriod
     topics: Mapping[str, TopicLine]
     clients: Mapping[str, ClientLine]
     days: Mapping[date, tuple[int, int]]
     everybody: tuple[str, ...]
 
 
-def summarise(connection: Connection, period: Period, feedback: Feedback) -> Summary:
+def summarise(connection: Connection, period: SummaryPeriod, feedback: Feedback) -> Summary:
     """Sum up *period*; reasons are named as *feedback* has them."""
     return Summary(
         period,
@@ -104,7 +99,7 @@ def summarise(connection: Connection, period: Period, feedback: Feedback) -> Sum
     )
 
 
-def _topics(connection: Connection, period: Period, feedback: Feedback) -> dict[str, TopicLine]:
+def _topics(connection: Connection, period: SummaryPeriod, feedback: Feedback) -> dict[str, TopicLine]:
     lines: defaultdict[str, TopicLine] = defaultdict(TopicLine)
     within = period.of(CARD.c.at, CARD.c.client)
     for topic, count in connection.execute(select(CARD.c.topic, func.count()).where(within).group_by(CARD.c.topic)):
@@ -143,12 +138,12 @@ def _reason(system: str | None, code: str | None, names: Mapping[tuple[str, str]
     return NO_REASON if code is None else names.get((system or "", code), OTHER_REASON)
 
 
-def _clients(connection: Connection, period: Period) -> list[str]:
+def _clients(connection: Connection, period: SummaryPeriod) -> list[str]:
     within = period.of(CALL.c.at, CALL.c.client)
     return list(connection.execute(select(CALL.c.client).where(within).distinct().order_by(CALL.c.client)).scalars())
 
 
-def _clients_of(connection: Connection, period: Period) -> dict[str, ClientLine]:
+def _clients_of(connection: Connection, period: SummaryPeriod) -> dict[str, ClientLine]:
     """How the calls of each client went, by going through the calls twice, however many clients there are."""
     within = period.of(CALL.c.at, CALL.c.client)
     served = CALL.c.status == OK
@@ -216,13 +211,18 @@ def _percentile(times: Sequence[tuple[float, int]], share: float) -> float | Non
     return None
 
 
-def _days(connection: Connection, period: Period) -> dict[date, tuple[int, int]]:
+def _days(connection: Connection, period: SummaryPeriod) -> dict[date, tuple[int, int]]:
     day = (CALL.c.at - CALL.c.at % DAY_MS).label("day")
     within = period.of(CALL.c.at, CALL.c.client)
     query = select(day, func.count(), func.sum(CALL.c.cards)).where(within).group_by(day).order_by(day)
     found = {_date(at): (calls, int(cards or 0)) for at, calls, cards in connection.execute(query)}
     length = (period.last - period.first).days + 1
     return {moment: found.get(moment, (0, 0)) for moment in (period.first + timedelta(days=n) for n in range(length))}
+
+
+def beginning(period: SummaryPeriod) -> int:
+    """When *period* begins, in milliseconds since 1970."""
+    return _ms(period.first)
 
 
 def _ms(day: date) -> int:

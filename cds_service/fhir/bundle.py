@@ -6,13 +6,15 @@ Bundle is read again entry by entry, and a bad resource element by element: what
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from collections.abc import Iterable
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from cds_service.fhir.page import Page, R, Remark, remark
 from cds_service.fhir.views import (
     NOTHING,
+    Component,
     Condition,
     MedicationRequest,
     Observation,
@@ -23,16 +25,12 @@ from cds_service.fhir.views import (
     View,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-R = TypeVar("R", bound=Resource)
-
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises for bytes that are not the JSON expected."""
-SERIOUS = frozenset({"error", "fatal"})
+V = TypeVar("V", bound=View)
 NULL = b"null"
 NO_MATCH = frozenset({"include", "outcome"})
+LARGEST_TOTAL = 2**31
 
 
 class _Search(View):
@@ -51,50 +49,20 @@ class _Entry(View, Generic[R]):
 
 class _Bundle(View, Generic[R]):
     resourceType: str | None = None  # noqa: N815 - FHIR's name
+    type: msgspec.Raw = NOTHING
+    total: msgspec.Raw = NOTHING
+    issues: msgspec.Raw = NOTHING
     entry: list[_Entry[R] | None] | None = None
     link: list[_Link] | None = None
 
 
 class _RawBundle(View):
     resourceType: str | None = None  # noqa: N815 - FHIR's name
+    type: msgspec.Raw = NOTHING
+    total: msgspec.Raw = NOTHING
+    issues: msgspec.Raw = NOTHING
     entry: msgspec.Raw = NOTHING
     link: msgspec.Raw = NOTHING
-
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[R]):
-    """What a Bundle held. `spoiled` names, per place in `resources`, the elements that could not be read.
-
-    `included` are the raw resources of other types, `unreadable` counts entries that are no resources, `failed` says
-    that an OperationOutcome of severity error or fatal was among them, `more` that a next page was not followed,
-    `next_page` where it is.
-    """
-
-    resources: tuple[R, ...] = ()
-    spoiled: dict[int, frozenset[str]] = field(default_factory=dict)
-    included: tuple[bytes, ...] = ()
-    unreadable: int = 0
-    failed: bool = False
-    more: bool = False
-    next_page: str | None = None
-
-    @property
-    def size(self) -> int:
-        """How many entries it was read from."""
-        return len(self.resources) + len(self.included) + self.unreadable
-
-    def followed_by(self, later: Page[R]) -> Page[R]:
-        """This page and the *later* one as one."""
-        places = {len(self.resources) + place: names for place, names in later.spoiled.items()}
-        return Page(
-            self.resources + later.resources,
-            self.spoiled | places,
-            self.included + later.included,
-            self.unreadable + later.unreadable,
-            self.failed or later.failed,
-            later.more,
-            later.next_page,
-        )
 
 
 class NotFhir(Exception):
@@ -111,7 +79,10 @@ _RAW_LIST = msgspec.json.Decoder(list[msgspec.Raw])
 _RAW_DICT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _LINKS = msgspec.json.Decoder(list[_Link])
 _SEARCH = msgspec.json.Decoder(_Search)
+_COMPONENT = msgspec.json.Decoder(Component)
 _OUTCOME = msgspec.json.Decoder(OperationOutcome)
+_TEXT = msgspec.json.Decoder(str | None)
+_NUMBER_OR_TEXT = msgspec.json.Decoder(int | float | str | None)
 
 
 def is_null(raw: msgspec.Raw) -> bool:
@@ -138,6 +109,8 @@ def read_bundle(raw: bytes | msgspec.Raw, view: type[R], types: frozenset[str]) 
     except UNREADABLE:
         return _read_slowly(raw, view, types)
     _check_bundle(bundle.resourceType)
+    if bundle.issues is not NOTHING:
+        return _read_slowly(raw, view, types)
     resources: list[R] = []
     for entry in bundle.entry or ():
         if entry is None or entry.resource is None or entry.resource.resourceType not in types:
@@ -145,13 +118,29 @@ def read_bundle(raw: bytes | msgspec.Raw, view: type[R], types: frozenset[str]) 
         if entry.search is None or entry.search.mode not in NO_MATCH:
             resources.append(entry.resource)
     more, url = _next(bundle.link or ())
-    return Page(tuple(resources), more=more, next_page=url)
+    kind, total, entries = _type(bundle.type), _total(bundle.total), len(bundle.entry or ())
+    return Page(tuple(resources), more=more, next_page=url, type=kind, total=total, entries=entries)
+
+
+def _type(raw: msgspec.Raw) -> str:
+    """The type of a Bundle; empty where it has none, and what cannot be read is another one."""
+    try:
+        return _TEXT.decode(raw) or ""
+    except UNREADABLE:
+        return "unreadable"
+
+
+def _total(raw: msgspec.Raw) -> int:
+    """The total of a Bundle, also as text; 0 where it says nothing that could be one."""
+    try:
+        return min(int(_NUMBER_OR_TEXT.decode(raw) or 0), LARGEST_TOTAL)
+    except (*UNREADABLE, ValueError, OverflowError):
+        return 0
 
 
 def _check_bundle(found: str | None) -> None:
     if found == "OperationOutcome":
-        reason = "it is an OperationOutcome"
-        raise NotFhir(reason)
+        raise NotFhir("it is an OperationOutcome")
     if found != "Bundle":
         raise NotFhir
 
@@ -171,15 +160,23 @@ def _read_slowly(raw: bytes | msgspec.Raw, view: type[R], wanted: frozenset[str]
         raise NotFhir from error
     _check_bundle(bundle.resourceType)
     reader = _SlowReader(view, wanted)
-    for entry in _entries(bundle.entry):
+    entries = _entries(bundle.entry)
+    for entry in entries:
         reader.take(entry)
+    if not is_null(bundle.issues):
+        reader.hear(bundle.issues)
     return Page(
         tuple(reader.resources),
         reader.spoiled,
         tuple(reader.included),
+        reader.strangers,
         reader.unreadable,
         reader.failed,
+        reader.withheld,
         *_raw_next(bundle.link),
+        type=_type(bundle.type),
+        total=_total(bundle.total),
+        entries=len(entries),
     )
 
 
@@ -211,8 +208,10 @@ class _SlowReader(Generic[R]):
         self.resources: list[R] = []
         self.spoiled: dict[int, frozenset[str]] = {}
         self.included: list[bytes] = []
+        self.strangers = 0
         self.unreadable = 0
         self.failed = False
+        self.withheld = False
 
     def take(self, entry: msgspec.Raw) -> None:
         """Take one entry: a match, an include, an outcome, or something that is no resource."""
@@ -226,17 +225,27 @@ class _SlowReader(Generic[R]):
         if resource is None or kind is None:
             self.unreadable += 1
         elif kind == "OperationOutcome":
-            self.failed = self.failed or is_serious(bytes(resource))
-        elif kind in self.wanted and _mode(parts) not in NO_MATCH:
+            self.hear(resource)
+        elif _mode(parts) in NO_MATCH:
+            self.included.append(bytes(resource))
+        elif kind in self.wanted:
             self._keep(bytes(resource))
         else:
             self.included.append(bytes(resource))
+            self.strangers += 1
+
+    def hear(self, outcome: msgspec.Raw) -> None:
+        """Hear what an OperationOutcome says of the answer."""
+        said = _remark(outcome)
+        self.failed = self.failed or said.failed
+        self.withheld = self.withheld or said.withheld
 
     def _keep(self, raw: bytes) -> None:
         found, spoiled = salvage(raw, self.view)
         if "code" in spoiled:
             self.unreadable += 1  # it could be about anything
             return
+        self.unreadable += "component" in spoiled  # so could that component
         if spoiled:
             self.spoiled[len(self.resources)] = spoiled
         self.resources.append(found)
@@ -249,13 +258,12 @@ def _mode(parts: dict[str, msgspec.Raw]) -> str | None:
         return None
 
 
-def is_serious(raw: bytes) -> bool:
-    """Whether an OperationOutcome reports an error; one that cannot be read does."""
+def _remark(raw: msgspec.Raw) -> Remark:
+    """What an OperationOutcome says; one that cannot be read may report an error."""
     try:
-        issues = _OUTCOME.decode(raw).issue or ()
+        return remark(_OUTCOME.decode(raw))
     except UNREADABLE:
-        return True
-    return any(issue.severity in SERIOUS for issue in issues)
+        return Remark(failed=True)
 
 
 def salvage(raw: bytes | msgspec.Raw, view: type[R]) -> tuple[R, frozenset[str]]:
@@ -281,7 +289,20 @@ def salvage(raw: bytes | msgspec.Raw, view: type[R]) -> tuple[R, frozenset[str]]
             values[fields[name].name] = msgspec.json.decode(part, type=fields[name].type)
         except UNREADABLE:
             spoiled.add(name)
+            if name == "component":
+                values[name] = readable(_entries(part), _COMPONENT)
     return view(**values), frozenset(spoiled)
+
+
+def readable(parts: Iterable[msgspec.Raw], decoder: msgspec.json.Decoder[V]) -> list[V]:
+    """Those of *parts* that *decoder* can read."""
+    found = []
+    for part in parts:
+        try:
+            found.append(decoder.decode(part))
+        except UNREADABLE:
+            continue
+    return found
 
 
 def read_patient(raw: bytes | msgspec.Raw) -> tuple[Patient, frozenset[str]]:

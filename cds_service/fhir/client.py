@@ -10,26 +10,23 @@ import http.client
 import ssl
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 from urllib.parse import urljoin
 
 import requests
 import urllib3
 
 from cds_service.fhir import transport
-from cds_service.fhir.servers import ServerRefused, origin_of
-from cds_service.fhir.transport import Exchange
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from cds_service.fhir.servers import Base, ServerRules
-    from cds_service.fhir.transport import Deadline
+from cds_service.fhir.resolver import Lookups
+from cds_service.fhir.servers import Base, ServerRefused, ServerRules, origin_of
+from cds_service.fhir.transport import Deadline, Exchange
 
 JSON_TYPES = frozenset({"", "application/fhir+json", "application/json", "application/json+fhir", "text/json"})
 ACCEPT = "application/fhir+json, application/json;q=0.9"
@@ -41,9 +38,9 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 BUSY = frozenset({429, 503})
 OK, SEE_OTHER = 200, 303
 NOT_THERE = frozenset({404, 410})
-PIECE = 64 * 1024
 PAUSE = 0.05
 """Seconds before a second try, where the server names none."""
+REFUSED = "the FHIR server refused the connection"
 BROKEN = "the FHIR server broke the connection off"
 LATE = "the FHIR server did not answer in time"
 NOT_FHIR = "what the FHIR server sent is not FHIR JSON"
@@ -63,6 +60,7 @@ class Outcome(StrEnum):
     ERROR = "error"
     BAD_ANSWER = "bad-answer"
     TIMEOUT = "timeout"
+    CROWDED = "crowded"
     UNREACHABLE = "unreachable"
 
 
@@ -76,7 +74,11 @@ class FhirUnavailable(Exception):
 
 
 class _Broken(Exception):
-    """The connection was refused or broken off: worth a second try."""
+    """The connection was refused or broken off: another address, or a second try, may do better."""
+
+
+class _Unconnected(Exception):
+    """No connection came about in time: another address may do better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,7 @@ class FhirClient:
         """Prepare; nothing is connected yet."""
         self.rules = rules
         self.limits = limits
+        self.lookups = Lookups()
         self.threads = ThreadPoolExecutor(limits.connections, thread_name_prefix="fhir")
         self.session = transport.new_session(limits.connections, limits.ca_file)
 
@@ -120,6 +123,12 @@ class FhirClient:
             ServerRefused: it may not be called.
         """
         return FhirServer(self, self.rules.check(url, token=token is not None), token, deadline)
+
+    def under(self, rules: ServerRules) -> FhirClient:
+        """The same session and threads, by other *rules*."""
+        other = copy(self)
+        other.rules = rules
+        return other
 
     def close(self) -> None:
         """Let go of threads and connections."""
@@ -138,6 +147,16 @@ class FhirServer:
         self._deadline = deadline
         self._resolving = threading.Lock()
         self._addresses: tuple[str, ...] = ()
+
+    @property
+    def host(self) -> str:
+        """Where it is."""
+        return self._base.authority
+
+    @property
+    def named(self) -> bool:
+        """Whether it was named by who runs this service, and not by who calls it alone."""
+        return self._client.rules.named
 
     def ask(self, query: str) -> bytes:
         """What the server answers to *query*, relative to its base: `Type/id` or `Type?parameters`.
@@ -179,8 +198,7 @@ class FhirServer:
                 call = _Call("GET", url) if reply.status == SEE_OTHER else call._replace(url=url)
                 continue
             return _body(reply)
-        message = "the FHIR server redirects too often"
-        raise FhirUnavailable(message, Outcome.BAD_ANSWER)
+        raise FhirUnavailable("the FHIR server redirects too often", Outcome.BAD_ANSWER)
 
     def _send_twice(self, call: _Call) -> _Reply:
         """Send *call*; once more where that may help and there is time."""
@@ -199,47 +217,57 @@ class FhirServer:
             raise FhirUnavailable(str(failure), Outcome.UNREACHABLE) from failure
 
     def _send(self, call: _Call) -> _Reply:
-        """Send *call* to the first address that takes the connection."""
-        for address in self._resolve():
+        """Send *call* to one address after the other, until one answers; the time to connect is shared among them."""
+        failure: _Broken | _Unconnected = _Broken(REFUSED)
+        for address, connect_within in transport.in_turn(self._resolve(), self._deadline):
             try:
-                return self._exchange(call, address)
-            except requests.ConnectionError as error:
-                if not _is_refusal(error):
-                    raise _Broken(BROKEN) from error
-        message = "the FHIR server refused the connection"
-        raise _Broken(message)
+                return self._exchange(call, address, connect_within)
+            except (_Broken, _Unconnected) as error:
+                failure = error
+        if isinstance(failure, _Unconnected):
+            raise FhirUnavailable(LATE, Outcome.TIMEOUT) from failure
+        raise failure
 
     def _resolve(self) -> tuple[str, ...]:
         with self._resolving:
             if not self._addresses:
                 try:
-                    self._addresses = self._client.rules.addresses(self._base.origin)
+                    self._addresses = self._client.rules.addresses(self._base.origin, self._look_up)
                 except ServerRefused as refusal:
                     raise FhirUnavailable(str(refusal), Outcome.UNREACHABLE) from refusal
+                except TimeoutError as error:
+                    raise FhirUnavailable(LATE, Outcome.TIMEOUT) from error
             return self._addresses
 
-    def _exchange(self, call: _Call, address: str) -> _Reply:
+    def _look_up(self, host: str) -> Sequence[str]:
+        return self._client.lookups.look_up(host, self._deadline.left())
+
+    def _exchange(self, call: _Call, address: str, connect_within: float) -> _Reply:
         limits = self._client.limits
         exchange = Exchange(address, self._deadline, limits.read_timeout)
         request = requests.Request(call.method, call.url, headers=self._headers(call), data=call.body)
         try:
-            response = transport.send(self._client.session, request, exchange, limits.connect_timeout)
+            response = transport.send(
+                self._client.session, request, exchange, min(limits.connect_timeout, connect_within)
+            )
             with response:
                 return _Reply(response.status_code, response.headers, self._content(response))
+        except requests.ConnectTimeout as error:
+            raise _Unconnected from error
         except (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError) as error:
             raise FhirUnavailable(LATE, Outcome.TIMEOUT) from error
         except requests.exceptions.SSLError as error:
-            message = "the FHIR server has no certificate that is trusted (CDS_FHIR_CA_FILE)"
-            raise FhirUnavailable(message, Outcome.UNREACHABLE) from error
+            raise FhirUnavailable(
+                "the FHIR server has no certificate that is trusted (CDS_FHIR_CA_FILE)", Outcome.UNREACHABLE
+            ) from error
         except urllib3.exceptions.DecodeError as error:
             raise FhirUnavailable(NOT_FHIR, Outcome.BAD_ANSWER) from error
         except (urllib3.exceptions.HTTPError, http.client.HTTPException, ssl.SSLError) as error:
             raise _Broken(BROKEN) from error
-        except requests.ConnectionError:
-            raise
+        except requests.ConnectionError as error:
+            raise _Broken(REFUSED if _is_refusal(error) else BROKEN) from error
         except requests.RequestException as error:
-            message = "the address cannot be asked"
-            raise FhirUnavailable(message, Outcome.UNREACHABLE) from error
+            raise FhirUnavailable("the address cannot be asked", Outcome.UNREACHABLE) from error
 
     def _headers(self, call: _Call) -> dict[str, str]:
         headers = {"Accept": ACCEPT, "Host": self._base.authority}
@@ -250,23 +278,23 @@ class FhirServer:
         return headers
 
     def _content(self, response: requests.Response) -> bytes:
-        """The body, as far as it is needed and no longer than the cap, also when it unpacks to more than was sent."""
+        """The body, as far as it is needed and no longer than the cap."""
         if response.status_code != OK:
             return b""
         most = self._client.limits.max_bytes
-        content = bytearray()
-        for piece in response.raw.stream(PIECE, decode_content=True):
-            content += piece
-            if len(content) > most:
-                message = f"what the FHIR server sent is larger than {most} bytes (CDS_FHIR_MAX_BYTES)"
-                raise FhirUnavailable(message, Outcome.BAD_ANSWER)
-        return bytes(content)
+        content = transport.body_of(response, most)
+        if content is None:
+            raise FhirUnavailable(
+                f"what the FHIR server sent is larger than {most} bytes (CDS_FHIR_MAX_BYTES)", Outcome.BAD_ANSWER
+            )
+        return content
 
 
 def _body(reply: _Reply) -> bytes:
     if reply.status != OK:
-        message = f"the FHIR server answered {reply.status}{MEANINGS.get(reply.status, '')}"
-        raise FhirUnavailable(message, _outcome(reply.status))
+        raise FhirUnavailable(
+            f"the FHIR server answered {reply.status}{MEANINGS.get(reply.status, '')}", _outcome(reply.status)
+        )
     kind = reply.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if kind not in JSON_TYPES or not _is_utf_8(reply.body):
         raise FhirUnavailable(NOT_FHIR, Outcome.BAD_ANSWER)

@@ -1,60 +1,57 @@
-"""Conditions into problems (section 8): codes by ICD-10-CM and SNOMED CT, and text where there is no such code."""
+"""Conditions into problems (section 8): codes by ICD-10 and SNOMED CT, and text where there is no such code."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import date
 
-from cds_service.clinical.facts import Condition
+from cds_service.clinical.facts import Problem
 from cds_service.fhir.dates import earliest_day
+from cds_service.fhir.page import Page
+from cds_service.fhir.terminology import Terminology
 from cds_service.fhir.views import Concept
-
-if TYPE_CHECKING:
-    from datetime import date
-
-    from cds_service.fhir.bundle import Page
-    from cds_service.fhir.terminology import Terminology
-    from cds_service.fhir.views import Condition as ConditionView
+from cds_service.fhir.views import Condition as ConditionView
 
 ACTIVE = frozenset({"active", "recurrence", "relapse"})
+OVER = frozenset({"inactive", "remission", "resolved"})
 UNUSABLE = frozenset({"refuted", "entered-in-error"})
 
 
-def read_conditions(page: Page[ConditionView], terms: Terminology) -> tuple[Condition, ...]:
+def read_conditions(page: Page[ConditionView], terms: Terminology) -> tuple[Problem, ...]:
     """The problems of *page* that belong to any value set."""
-    found: list[Condition] = []
+    found: list[Problem] = []
     for resource in page.resources:
         found += _read(resource, terms)
     return tuple(found)
 
 
-def _read(resource: ConditionView, terms: Terminology) -> list[Condition]:
+def _read(resource: ConditionView, terms: Terminology) -> list[Problem]:
     if resource.code is None or status_code(resource.verificationStatus) in UNUSABLE:
         return []
     matches, coded = terms.problems.by_code(resource.code.codings())
     from_text = not coded
     if from_text:
-        texts = [resource.code.text, *(coding.display for coding in resource.code.codings())]
-        matches = [match for text in texts if text for match in terms.problems.by_text(text)]
+        matches = [match for text in resource.code.texts() for match in terms.problems.by_text(text)]
     if not matches:
         return []
     active, day, last = _is_active(resource), condition_day(resource), _last_day(resource)
-    return [Condition(match.concept, match.group, active, day, last, from_text) for match in dict.fromkeys(matches)]
+    return [Problem(match.concept, match.group, active, day, last, from_text) for match in dict.fromkeys(matches)]
 
 
 def status_code(status: Concept | str | None) -> str | None:
-    """A status that is a code (DSTU2, STU3) or a CodeableConcept (R4)."""
-    if status is None or isinstance(status, str):
-        return status
-    for coding in status.codings():
-        if coding.code:
-            return coding.code
-    return status.text
+    """A status that is a code (DSTU2, STU3) or a CodeableConcept (R4), in small letters."""
+    if isinstance(status, Concept):
+        codes = [coding.code for coding in status.codings() if coding.code]
+        status = codes[0] if codes else status.text
+    return None if status is None else status.strip().lower()
 
 
 def _is_active(resource: ConditionView) -> bool:
-    """Active, recurrence or relapse; a missing status counts as active unless the problem has abated."""
+    """Active, recurrence or relapse; a missing status counts as active unless the problem has abated.
+
+    So does one that says nothing: "unknown", as R5 has it, or a word that is no status.
+    """
     code = status_code(resource.clinicalStatus)
-    if code is not None:
+    if code in ACTIVE or code in OVER:
         return code in ACTIVE
     return not (
         resource.abatementDateTime

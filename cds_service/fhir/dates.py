@@ -1,4 +1,7 @@
-"""FHIR dates and instants (decision table, section 5): the calendar date as written, and seconds to order a day."""
+"""FHIR dates and instants (decision table, section 5): the calendar date as written, and seconds to order a day.
+
+Dates of 8 and instants of 14 digits, as HL7 version 2 writes them (20260220, 20260220093000), are read too.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NAIVE_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - for a time without offset, which FHIR forbids and some send
 EPOCH_DAY = EPOCH.toordinal()
 DAY = 86_400.0
-PARTIAL = re.compile(r"(\d{4})(?:-(\d{2}))?\Z")
+PARTIAL = re.compile(r"(\d{4})(?:-(\d{2}))?\Z", re.ASCII)
+DIGITS_OF_DAY, DIGITS_OF_INSTANT = 8, 14
 
 
 def earliest_day(text: str | None) -> date | None:
@@ -27,8 +31,10 @@ def _day(text: str | None, *, latest: bool) -> date | None:
     if not text:
         return None
     try:
+        if len(text) in (DIGITS_OF_DAY, DIGITS_OF_INSTANT) and _is_digits(text):
+            return date(int(text[:4]), int(text[4:6]), int(text[6:8]))
         if len(text) >= 10:  # noqa: PLR2004 - YYYY-MM-DD
-            return date.fromisoformat(text[:10])
+            return date.fromisoformat(text[:10]) if text[4] == text[7] == "-" else None
         match = PARTIAL.match(text)
         if match is None:
             return None
@@ -40,13 +46,21 @@ def _day(text: str | None, *, latest: bool) -> date | None:
         return None
 
 
+def _is_digits(text: str) -> bool:
+    return text.isascii() and text.isdigit()
+
+
 def seconds(text: str, day: date) -> float:
     """Seconds since 1970 in UTC; a date alone is 00:00. Orders results of one day, nothing else."""
     if len(text) > 10:  # noqa: PLR2004 - YYYY-MM-DD
         try:
-            moment = datetime.fromisoformat(text)
+            moment = _of_digits(text) if text[4] != "-" else datetime.fromisoformat(text)
         except ValueError:
             pass
         else:
             return (moment - (EPOCH if moment.tzinfo is not None else NAIVE_EPOCH)).total_seconds()
     return (day.toordinal() - EPOCH_DAY) * DAY
+
+
+def _of_digits(text: str) -> datetime:
+    return datetime.fromisoformat(f"{text[:4]}-{text[4:6]}-{text[6:8]}T{text[8:10]}:{text[10:12]}:{text[12:]}")

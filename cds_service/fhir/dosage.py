@@ -4,29 +4,27 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import Literal
 
 from cds_service.clinical.facts import Dose
-from cds_service.fhir.valuesets import RXNORM
+from cds_service.fhir.strengths import IU_LETTERS, IU_OF_MASS, IU_WORDS
+from cds_service.fhir.units import UCUM_SYSTEMS
+from cds_service.fhir.views import Concept, Dosage, DoseAndRate, Quantity, Repeat, Timing, there
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from cds_service.fhir.views import Concept, Dosage, Quantity, Repeat, Timing
-
-IU_UNITS = frozenset({"iu", "[iu]", "unt", "unit", "units", "{iu}", "[usp'u]"})
-IU_PER_MCG, IU_PER_MG = Decimal(40), Decimal(40_000)
-MASS_UNITS = {"mcg": IU_PER_MCG, "ug": IU_PER_MCG, "µg": IU_PER_MCG, "μg": IU_PER_MCG, "mg": IU_PER_MG}
-COUNTED = frozenset({
-    "", "1", "capsule", "capsules", "cap", "caps", "tablet", "tablets", "tab", "tabs", "{capsule}", "{tbl}",
-    "{tablet}", "{cap}", "{dose}", "dose", "softgel", "{softgel}", "capsule(s)", "tablet(s)", "each", "ea",
+IU_UNITS = ("[iu]", "{iu}", "[usp'u]", *(a + b for a, b in IU_LETTERS), *IU_WORDS)
+IU_PER_UNIT = dict.fromkeys(IU_UNITS, Decimal(1)) | IU_OF_MASS
+PIECES = frozenset({
+    "1", "capsule", "capsules", "cap", "caps", "tablet", "tablets", "tab", "tabs", "{capsule}", "{tbl}", "{tablet}",
+    "{cap}", "{dose}", "dose", "softgel", "softgels", "{softgel}", "each", "ea",
 })  # fmt: skip
 """Units that count pieces: one piece times its strength."""
-
-STRENGTH = re.compile(
-    r"(?<![\d.,])(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?\s*(\[?iu\]?|unt|units?|mcg|ug|µg|μg|mg)(?![a-z0-9/]|\s*/\s*(?:ml|mg|g|l)\b)"
-)
-DOTTED_THOUSANDS = 4
+DOTS_AND_BLANKS = str.maketrans("", "", ". ")
+LONGEST_UNIT = 40
+LARGEST_EXPONENT = 9
+"""No dose has more than ten digits."""
+ORDERED = "ordered"
+Unit = Decimal | Literal["piece", "unclear", "other"]
+"""IU in one of it, or what else it is: a piece; neither; or code and text that disagree."""
 
 DAYS = {
     "d": Decimal(1), "wk": Decimal(7), "mo": Decimal(30), "a": Decimal(365), "h": 1 / Decimal(24),
@@ -50,27 +48,17 @@ CHANGES_INTERVAL = re.compile(
 """Words beside it that could change it: then the dose is unknown."""
 
 
-STRENGTH_OF_CODE = {"1367410": Decimal(50_000), "1362805": Decimal(1_000)}
-"""IU in one piece of the clinical drugs whose RxNorm code is verified (section 7.1)."""
-
-
-def count(
-    dosages: list[Dosage] | None, names: str, codes: Iterable[tuple[str | None, str]], *, combination: bool
-) -> Dose | None:
+def count(dosages: list[Dosage] | None, each: Decimal | None, *, combination: bool) -> Dose | None:
     """The dose of one order, or `None` where it cannot be counted.
 
-    *names* is the order's text and displays, lower case; *codes* its (system, code) pairs. *combination*: another
-    ingredient is in it, so a dose in milligrams is not the vitamin's.
+    *each* is the strength of one piece, if it is known. *combination*: another ingredient is in it, so a dose in
+    milligrams is not the vitamin's.
     """
     if dosages is None or len(dosages) != 1:
         return None
     dosage = dosages[0]
     if dosage.asNeeded or dosage.asNeededBoolean or dosage.asNeededCodeableConcept is not None or dosage.asNeededFor:
         return None
-    each = strength(names)
-    if each is None:
-        verified = (STRENGTH_OF_CODE.get(code) for system, code in codes if system == RXNORM)
-        each = next((found for found in verified if found is not None), None)
     single = _single(dosage, each, combination=combination)
     rhythm = _rhythm(dosage)
     if single is None or rhythm is None or single <= 0:
@@ -80,41 +68,68 @@ def count(
 
 
 def _single(dosage: Dosage, each: Decimal | None, *, combination: bool) -> Decimal | None:
-    quantity = _quantity(dosage)
-    number = None if quantity is None else quantity.number
-    if quantity is None or number is None or quantity.comparator is not None:
+    """The dose in IU or mass, of which there is one, however often it is told; else the first, in pieces."""
+    quantities = _quantities(dosage)
+    units = [_unit(quantity) for quantity in quantities]
+    measured = {
+        _in_iu(quantity, unit, combination=combination)
+        for quantity, unit in zip(quantities, units, strict=True)
+        if unit not in ("piece", "other")
+    }
+    if measured:
+        return measured.pop() if len(measured) == 1 else None
+    if each is None or not units or units[0] != "piece":
         return None
-    if not number.is_finite() or number.adjusted() > 9:  # noqa: PLR2004 - no dose has ten digits
+    pieces = _number(quantities[0])
+    return None if pieces is None else pieces * each
+
+
+def _quantities(dosage: Dosage) -> list[Quantity]:
+    """The doses that count: those ordered, else all (section 7.4); none where one is a range or only a rate."""
+    if dosage.doseRange is not None:
+        return []
+    entries = there(dosage.doseAndRate)
+    if not entries:
+        return [] if dosage.doseQuantity is None else [dosage.doseQuantity]
+    chosen = [entry for entry in entries if _is_ordered(entry)] or entries
+    doses = [entry.doseQuantity for entry in chosen if entry.doseQuantity is not None and entry.doseRange is None]
+    return doses if len(doses) == len(chosen) else []
+
+
+def _is_ordered(entry: DoseAndRate) -> bool:
+    return entry.type is not None and ORDERED in entry.type.words()
+
+
+def _unit(quantity: Quantity) -> Unit:
+    """The unit by its UCUM code, a code without a system and its text (section 4.3), which may not disagree."""
+    if not quantity.code and not quantity.unit:
+        return "piece"
+    code = quantity.code if not quantity.system or quantity.system in UCUM_SYSTEMS else None
+    by_code, by_text = _known_unit(code), _known_unit(quantity.unit)
+    if by_code is None or by_text is None:
+        return by_code or by_text or "other"
+    return by_code if by_code == by_text else "unclear"
+
+
+def _known_unit(spelled: str | None) -> Unit | None:
+    if not spelled or len(spelled) > LONGEST_UNIT:
         return None
-    unit = (quantity.code or quantity.unit or "").strip().lower()
-    if unit in IU_UNITS:
-        return number
-    if unit in MASS_UNITS:
-        return None if combination else number * MASS_UNITS[unit]
-    if unit in COUNTED or (quantity.unit or "").strip().lower() in COUNTED:
-        return None if each is None else number * each
-    return None
+    unit = spelled.lower().replace("(s)", "").translate(DOTS_AND_BLANKS)
+    return IU_PER_UNIT.get(unit) or ("piece" if unit in PIECES else None)
 
 
-def _quantity(dosage: Dosage) -> Quantity | None:
-    rates = dosage.doseAndRate or ()
-    if any(rate.doseRange is not None for rate in rates) or dosage.doseRange is not None or len(rates) > 1:
+def _in_iu(quantity: Quantity, unit: Unit, *, combination: bool) -> Decimal | None:
+    number = _number(quantity)
+    if number is None or not isinstance(unit, Decimal) or (combination and unit != 1):
         return None
-    return rates[0].doseQuantity if rates else dosage.doseQuantity
+    return number * unit
 
 
-def strength(text: str) -> Decimal | None:
-    """IU in one piece, from *text* in lower case: exactly one number with a unit; beside others the one in IU."""
-    found = []
-    for whole, part, unit in STRENGTH.findall(text):
-        if len(part) == DOTTED_THOUSANDS and whole != "0":
-            return None
-        found.append((Decimal(whole.replace(",", "") + part), unit))
-    in_units = {value for value, unit in found if unit not in MASS_UNITS}
-    if in_units:
-        return in_units.pop() if len(in_units) == 1 else None
-    by_mass = {value * MASS_UNITS[unit] for value, unit in found}
-    return by_mass.pop() if len(by_mass) == 1 else None
+def _number(quantity: Quantity) -> Decimal | None:
+    number = quantity.number
+    if number is None or quantity.comparator is not None or not number.is_finite():
+        return None
+    return None if number.adjusted() > LARGEST_EXPONENT else number
 
 
 def _rhythm(dosage: Dosage) -> tuple[Decimal, Decimal] | None:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
+from cds_service.clinical.factors import VITAMIN_D, VITAMIN_D2
 from cds_service.clinical.facts import Kind, LabResult
-from cds_service.clinical.interval import Interval
 from cds_service.clinical.numbers import spelled
-from cds_service.clinical.vitamin_d_state import LONE_D3, UNREADABLE_D2
+from cds_service.clinical.states.results import interval_of
+from cds_service.clinical.states.vitamin_d import LONE_D3, UNREADABLE_D2
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-NG_PER_NMOL_D2 = Decimal("0.41265")
-"""1 nmol/L of 25(OH)D2 in ng/mL: it has its own molar mass (section 4.1)."""
 RANK_SUM = 2
+ORDER = (Kind.USABLE, Kind.BLOCKED, Kind.EMPTY)
+Place = str | tuple[int, float]
+"""Where a fraction may find its twin: a specimen, or a moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,79 +29,91 @@ class Fraction:
 
 
 def combine(fractions: Iterable[Fraction]) -> list[LabResult]:
-    """One result for each D3: the sum with its D2, or the lone lower bound. D2 alone is never a total."""
+    """The sum of each D3 with its D2, or the lone lower bound. D2 alone is never a total.
+
+    A D3 whose D2 was measured twice with different values has two sums, which conflict (section 5).
+    """
     listed = list(fractions)
-    twins = [fraction for fraction in listed if fraction.form == "d2"]
-    return [_total(fraction, twins) for fraction in listed if fraction.form == "d3"]
+    twins = _Twins(fraction for fraction in listed if fraction.form == "d2")
+    return [total for fraction in listed if fraction.form == "d3" for total in _totals(fraction, twins)]
 
 
-def _total(d3: Fraction, twins: list[Fraction]) -> LabResult:
+def _totals(d3: Fraction, twins: _Twins) -> list[LabResult]:
     alone = d3.result._replace(form=LONE_D3)
-    twin = _twin(d3, twins)
-    if twin is None or twin.result.kind is Kind.EMPTY or d3.result.kind is Kind.EMPTY:
-        return alone
-    if twin.result.kind is Kind.BLOCKED:
-        return alone._replace(notes=(*alone.notes, UNREADABLE_D2))
-    if d3.result.interval is None or twin.result.interval is None:
-        return alone._replace(form="sum", recency=alone.recency._replace(code=RANK_SUM))
-    return _sum(d3.result, twin.result)
+    found = twins.of(d3)
+    if not found or found[0].kind is Kind.EMPTY or d3.result.kind is Kind.EMPTY:
+        return [alone]
+    if found[0].kind is Kind.BLOCKED:
+        return [alone._replace(notes=(*alone.notes, UNREADABLE_D2))]
+    if d3.result.interval is None:
+        return [alone._replace(form="sum", recency=alone.recency._replace(code=RANK_SUM))]
+    return [_sum(d3.result, twin) for twin in found]
 
 
-def _twin(d3: Fraction, twins: list[Fraction]) -> Fraction | None:
-    """The D2 of the same specimen, else of the same effective time; readable and same-unit ones first."""
-    same_specimen = [t for t in twins if d3.specimen is not None and t.specimen == d3.specimen]
-    same_time = [
-        t for t in twins
-        if d3.result.day is not None and t.result.recency[:2] == d3.result.recency[:2]
-    ]  # fmt: skip
-    order = (Kind.USABLE, Kind.BLOCKED, Kind.EMPTY)
-    candidates = same_specimen or same_time
-    return min(
-        candidates,
-        key=lambda t: (
-            order.index(t.result.kind),
-            t.result.family != d3.result.family,
-            t.result.recency.status,
-            t.result.code,
-            t.result.shown,
-        ),
-        default=None,
-    )
+class _Twins:
+    """The D2 results by specimen and by time. What counts of one place is worked out once, however many D3 ask."""
+
+    def __init__(self, found: Iterable[Fraction]) -> None:
+        self._places: defaultdict[Place, list[LabResult]] = defaultdict(list)
+        self._chosen: dict[tuple[Place, str], tuple[LabResult, ...]] = {}
+        for twin in found:
+            if twin.specimen is not None:
+                self._places[twin.specimen].append(twin.result)
+            if twin.result.day is not None:
+                self._places[twin.result.recency[:2]].append(twin.result)
+
+    def of(self, d3: Fraction) -> tuple[LabResult, ...]:
+        """The D2 of the same specimen, else of the same effective time: the lowest and the highest of those that count.
+
+        They do not depend on the order of entries (property 10).
+        """
+        moment = None if d3.result.day is None else d3.result.recency[:2]
+        place = next((place for place in (d3.specimen, moment) if place is not None and place in self._places), None)
+        if place is None:
+            return ()
+        key = (place, d3.result.family)
+        if key not in self._chosen:
+            self._chosen[key] = _lowest_and_highest(self._places[place], d3.result.family)
+        return self._chosen[key]
+
+
+def _lowest_and_highest(twins: list[LabResult], family: str) -> tuple[LabResult, ...]:
+    """Of readable, same-unit and corrected ones first; one result where they say the same."""
+
+    def rank(twin: LabResult) -> tuple[int, bool, int]:
+        return ORDER.index(twin.kind), twin.family != family, twin.recency.status
+
+    best = min(map(rank, twins))
+    ordered = sorted((twin for twin in twins if rank(twin) == best), key=_by_value)
+    lowest, highest = ordered[0], ordered[-1]
+    return (lowest,) if lowest.interval == highest.interval else (lowest, highest)
+
+
+def _by_value(twin: LabResult) -> tuple[bool, Decimal, str]:
+    """Below detection first, since that counts as 0; then by value, then in any order, as long as it is one."""
+    value = twin.interval
+    return (value is not None and value.low is not None, Decimal(0) if value is None else value.bound, str(twin))
 
 
 def _sum(d3: LabResult, d2: LabResult) -> LabResult:
     """D2 + D3 in the unit family of the D3; below a detection limit counts as 0, unless both are."""
-    first, second = _value(d3), _value(d2).scaled(_factor(d2, d3))
-    limits = [value.low is None for value in (first, second)]
-    if all(limits):
-        total = Interval(None, first.bound + second.bound, high_closed=False)
-    elif any(limits):
-        total = second if limits[0] else first
-    else:
-        total = first.plus(second)
-    notes = ["sum"] + (["below-detection"] if any(limits) else [])
-    unit = "ng/mL" if d3.family == "mass" else "nmol/L"
+    first, second = interval_of(d3), interval_of(d2).scaled(_factor(d2, d3))
+    total, below, also_below = first.plus(second), first.low is None, second.low is None
+    if below != also_below:
+        total = second if below else first
+    notes = ["sum"] + (["below-detection"] if below or also_below else [])
     return d3._replace(
         form="sum",
         recency=d3.recency._replace(code=RANK_SUM, status=max(d3.recency.status, d2.recency.status)),
         interval=total,
         reported=None,
         text=spelled(total),
-        unit=unit,
+        unit=VITAMIN_D.unit(d3.family),
         notes=(*d3.notes, *(note for note in d2.notes if note not in d3.notes), *notes),
     )
-
-
-def _value(result: LabResult) -> Interval:
-    if result.interval is None:
-        message = "only a usable fraction has a value"
-        raise ValueError(message)
-    return result.interval
 
 
 def _factor(d2: LabResult, d3: LabResult) -> Decimal:
     if d2.family == d3.family:
         return Decimal(1)
-    if d3.family == "mass":
-        return NG_PER_NMOL_D2
-    return 1 / NG_PER_NMOL_D2
+    return VITAMIN_D2.factor if d3.family == "mass" else 1 / VITAMIN_D2.factor

@@ -2,121 +2,71 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import msgspec
+from collections.abc import Sequence
+from datetime import date
 
 from cds_service.clinical.days import add_days, add_months
-from cds_service.clinical.facts import Medication
-from cds_service.fhir.bundle import UNREADABLE
+from cds_service.clinical.facts import MedicationOrder
 from cds_service.fhir.dates import latest_day
 from cds_service.fhir.dosage import count, days_of
-from cds_service.fhir.drugs import MINERALS, NUTRITIONAL, Drug
-from cds_service.fhir.views import Concept
-from cds_service.fhir.views import Medication as MedicationView
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from datetime import date
-
-    from cds_service.fhir.bundle import Page
-    from cds_service.fhir.drugs import DrugMatch
-    from cds_service.fhir.terminology import Terminology
-    from cds_service.fhir.views import MedicationRequest, Quantity, Repeat
+from cds_service.fhir.drug_elements import DrugReader
+from cds_service.fhir.drugs import COMBINATION, MINERALS, NUTRITIONAL, PARENTERAL, TRACE, DrugMatch, classify
+from cds_service.fhir.page import Page
+from cds_service.fhir.terminology import Terminology
+from cds_service.fhir.views import MedicationRequest, Quantity, Repeat
 
 READ = frozenset({"active", "completed", "stopped", "draft"})
 
 
-def read_medications(page: Page[MedicationRequest], terms: Terminology) -> tuple[Medication, ...]:
+def read_medications(page: Page[MedicationRequest], terms: Terminology) -> tuple[MedicationOrder, ...]:
     """The orders of *page* that matter to any rule; those of other drugs are left out."""
-    included = _included(page.included)
+    reader = DrugReader(page.included, terms.drugs)
     found = []
     for place, request in enumerate(page.resources):
-        order = _read(request, page.spoiled.get(place, frozenset()), included, terms)
+        order = _read(request, page.spoiled.get(place, frozenset()), reader, terms)
         if order is not None:
             found.append(order)
     return tuple(found)
 
 
-def _included(raw: Iterable[bytes]) -> dict[str, Concept]:
-    """Included Medication resources by `Medication/id`."""
-    found = {}
-    for resource in raw:
-        try:
-            medication = msgspec.json.decode(resource, type=MedicationView)
-        except UNREADABLE:
-            continue
-        if medication.resourceType == "Medication" and medication.id and medication.code is not None:
-            found[f"Medication/{medication.id}"] = medication.code
-    return found
-
-
 def _read(
-    request: MedicationRequest, spoiled: frozenset[str], included: dict[str, Concept], terms: Terminology
-) -> Medication | None:
-    """One order; an unreadable status counts as active, an unreadable drug could be any (unknown is not normal)."""
+    request: MedicationRequest, spoiled: frozenset[str], reader: DrugReader, terms: Terminology
+) -> MedicationOrder | None:
+    """One order; an unreadable status counts as active, an unknown drug could be any (unknown is not normal)."""
     status = "active" if "status" in spoiled else request.status or ""
     if status not in READ or request.intent == "option" or request.doNotPerform:
         return None
-    drug = _drug(request, included)
-    if not drug.codes and not drug.text:
-        return Medication("", frozenset(), frozenset(), status, unresolved=True)
-    matches = terms.drugs.classify(drug)
-    if not matches or _local_route(request, terms):
+    return read_order(request, spoiled, reader, terms, status)
+
+
+def read_order(
+    request: MedicationRequest, spoiled: frozenset[str], reader: DrugReader, terms: Terminology, status: str
+) -> MedicationOrder | None:
+    """The order that *request* is, of this *status*; `None` where it is of a drug that matters to no rule."""
+    hints = reader.hints(request)
+    matches = classify(hints)
+    routes = _routes(request)
+    if matches == () or any(map(terms.drugs.is_local, routes)):  # topical, ophthalmic, otic, nasal, inhaled, vaginal
         return None
-    sets = frozenset(match.set for match in matches)
     start, bounds_end, supply_end = _span(request)
+    known_as = request.id or ""
+    if matches is None:
+        return MedicationOrder(
+            "", frozenset(), frozenset(), status, start, bounds_end, supply_end, unresolved=True, id=known_as
+        )
+    sets = frozenset(match.set for match in matches)
+    groups = frozenset(match.group for match in matches if match.group)
     counted = None
-    if NUTRITIONAL in sets and "dosageInstruction" not in spoiled and not _is_calcifediol(matches):
-        combination = bool(sets & MINERALS) or any(match.group == "combination" for match in matches)
-        counted = count(request.dosageInstruction, drug.text, drug.codes, combination=combination)
-    return Medication(
-        name=_name(matches),
-        sets=sets,
-        groups=frozenset(match.group for match in matches if match.group),
-        status=status,
-        start=start,
-        bounds_end=bounds_end,
-        supply_end=supply_end,
-        dose=counted,
-    )
-
-
-def _drug(request: MedicationRequest, included: dict[str, Concept]) -> Drug:
-    concepts = []
-    texts = []
-    reference = request.medicationReference
-    if request.medicationCodeableConcept is not None:
-        concepts.append(request.medicationCodeableConcept)
-    if request.medication is not None:
-        if request.medication.concept is not None:
-            concepts.append(request.medication.concept)
-        reference = reference or request.medication.reference
-    if reference is not None:
-        target = _resolve(reference.reference, request, included)
-        if target is not None:
-            concepts.append(target)
-        elif reference.display:
-            texts.append(reference.display)
-    codings = [coding for concept in concepts for coding in concept.codings()]
-    texts += [concept.text for concept in concepts if concept.text]
-    texts += [coding.display for coding in codings if coding.display]
-    codes = tuple((coding.system, coding.code) for coding in codings if coding.code)
-    return Drug(codes, " | ".join(dict.fromkeys(texts)).lower())
-
-
-def _resolve(reference: str | None, request: MedicationRequest, included: dict[str, Concept]) -> Concept | None:
-    """A contained (`#id`) or included Medication."""
-    if reference is None:
-        return None
-    if reference.startswith("#"):
-        return next((m.code for m in request.contained or () if m.id == reference[1:]), None)
-    tail = "/".join(reference.split("/_history/", maxsplit=1)[0].split("/")[-2:])
-    return included.get(tail)
-
-
-def _is_calcifediol(matches: Sequence[DrugMatch]) -> bool:
-    return any(match.group == "calcifediol" for match in matches)
+    if NUTRITIONAL in sets and "dosageInstruction" not in spoiled and "calcifediol" not in groups:
+        combination = COMBINATION in groups or bool(sets & MINERALS)
+        each = hints.each(combination=combination)
+        counted = count(request.dosageInstruction, each, combination=combination)
+    return MedicationOrder(
+        _name(matches), sets, groups, status, start, bounds_end, supply_end, counted,
+        id=known_as,
+        parenteral=PARENTERAL in hints.tells or any(map(terms.drugs.is_parenteral, routes)),
+        trace=TRACE in hints.tells,
+    )  # fmt: skip
 
 
 def _name(matches: Sequence[DrugMatch]) -> str:
@@ -127,15 +77,10 @@ def _name(matches: Sequence[DrugMatch]) -> str:
     return (named or [match for match in listed if match.name] or listed)[0].name
 
 
-def _local_route(request: MedicationRequest, terms: Terminology) -> bool:
-    """Topical, ophthalmic, otic, nasal, inhaled and vaginal orders never count."""
-    for dosage in request.dosageInstruction or ():
-        if dosage.route is None:
-            continue
-        words = [dosage.route.text, *(coding.display for coding in dosage.route.codings())]
-        if any(word and terms.drugs.is_local(word.lower()) for word in words):
-            return True
-    return False
+def _routes(request: MedicationRequest) -> list[str]:
+    """What its routes are called."""
+    routes = [dosage.route for dosage in request.dosageInstruction or () if dosage.route is not None]
+    return [text for route in routes for text in route.texts()]
 
 
 def _span(request: MedicationRequest) -> tuple[date | None, date | None, date | None]:

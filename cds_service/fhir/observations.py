@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from datetime import date
+from itertools import count
+from typing import NamedTuple
 
 import msgspec
 
-from cds_service.clinical.facts import LabResult, PendingTest, PregnancyAnswer, Recency
-from cds_service.fhir.bundle import UNREADABLE
+from cds_service.clinical.facts import Kind, LabResult, OwnRange, PendingTest, PregnancyAnswer, Recency
+from cds_service.fhir.bundle import salvage
 from cds_service.fhir.dates import earliest_day, seconds
 from cds_service.fhir.fractions import Fraction, combine
-from cds_service.fhir.terminology import MAGNESIUM, VITAMIN_D
-from cds_service.fhir.units import PROPERTY
-from cds_service.fhir.values import Value, read_value, reference_range
-from cds_service.fhir.valuesets import LOINC
-from cds_service.fhir.views import NOTHING, Component, Observation
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from datetime import date
-
-    from cds_service.fhir.bundle import Page
-    from cds_service.fhir.terminology import LabCode, Terminology
-    from cds_service.fhir.units import Reading
-    from cds_service.fhir.views import LabConcept
+from cds_service.fhir.page import Page
+from cds_service.fhir.ranges import own_ranges
+from cds_service.fhir.terminology import MAGNESIUM, VITAMIN_D, LabCode, Terminology
+from cds_service.fhir.units import PROPERTY, Reading
+from cds_service.fhir.values import Value, read_value
+from cds_service.fhir.views import NOTHING, Component, LabCoding, Observation, there
 
 STATUS_RANK = {"corrected": 0, "amended": 1, "appended": 1, "final": 2}
 USES_RANGE = frozenset({MAGNESIUM, "calcium", "pth"})
@@ -34,7 +29,7 @@ PENDING = frozenset({"preliminary", "registered"})
 HAEMOLYSED = re.compile(r"h[a]?emoly", re.IGNORECASE)
 DENIED = re.compile(
     r"\b(?:no|not|non|without|absent|negative|nil)\b[^.;]{0,30}h[a]?emoly"
-    r"|h[a]?emoly\w*[^.;]{0,15}\b(?:no|not|none|nil|absent|negative)\b",
+    r"|h[a]?emoly\w{0,20}[^.;]{0,15}\b(?:no|not|none|nil|absent|negative)\b",
     re.IGNORECASE,
 )
 
@@ -62,99 +57,134 @@ class When(NamedTuple):
     instant: float
 
 
+UNDATED = When(None, 0.0)
+FOR_EVERYBODY = OwnRange(None, None)[2:]
+
+
 def read_observations(pages: Iterable[Page[Observation]], terms: Terminology, *, d3_is_total: bool) -> Measurements:
     """Read every Observation of *pages*. *d3_is_total*: this site's D3 codes carry totals (`CDS_D3_IS_TOTAL`)."""
     reader = _Reader(terms, Measurements(), d3_is_total)
     for page in pages:
         for place, observation in enumerate(page.resources):
-            reader.read(observation, page.spoiled.get(place, frozenset()))
+            reader.read(observation, page.spoiled.get(place, frozenset()), next(reader.numbers))
     found = reader.found
     found.results.setdefault(VITAMIN_D, []).extend(combine(found.fractions))
     return found
 
 
+class Report(NamedTuple):
+    """One Observation that is being read: its date, the number of the entry it came in, and what its notes say."""
+
+    observation: Observation
+    when: When
+    number: int
+    haemolysed: bool
+
+
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """Collects what Observations say into `found`."""
+    """Collects what Observations say into `found`. `numbers` tell entries and panels apart."""
 
     terms: Terminology
     found: Measurements
     d3_is_total: bool
+    numbers: Iterator[int] = field(default_factory=count)
 
-    def read(self, observation: Observation, spoiled: frozenset[str] = frozenset()) -> None:
+    def read(self, observation: Observation, spoiled: frozenset[str], number: int) -> None:
         """Read one Observation by its status; what is neither read nor pending is ignored."""
         if observation.status in STATUS_RANK or "status" in spoiled:
-            self._read_final(observation, spoiled)
+            report = Report(observation, effective(observation), number, is_haemolysed(observation))
+            self._read_final(report, spoiled)
         elif observation.status in PENDING and observation.code is not None:
             code = self.terms.measures(observation.code.codings())
             when = effective(observation)
             if code is not None and when.day is not None:
                 self.found.pending.append(PendingTest(self.terms.orders.get(code.code, code.code), when.day))
 
-    def _read_final(self, observation: Observation, spoiled: frozenset[str]) -> None:
-        concept = observation.code
-        when = effective(observation)
-        code = None if concept is None else self.terms.measures(concept.codings())
-        if code is None:
-            if concept is not None:
-                self._read_other(observation, concept, when)
-        elif not observation.component or has_value(observation):
-            value = read_value(observation, code.analyte, spoiled)
-            self._add(code, value, observation, observation, when)
-        for component in observation.component or ():
-            inner = None if component.code is None else self.terms.measures(component.code.codings())
-            if inner is not None:
-                self._add(inner, read_value(component, inner.analyte), observation, component, when)
+    def _read_final(self, report: Report, spoiled: frozenset[str]) -> None:
+        observation = report.observation
+        code = self._code(observation, report)
+        value = None if code is None else read_value(observation, code.analyte, spoiled)
+        parts = self._read_components(report, spoiled) if observation.component else 0
+        if code is not None and value is not None and (value.kind is not Kind.EMPTY or not parts):
+            self._add(code, value, observation, report)
         for contained in observation.contained or ():
-            self._read_contained(contained, observation)
+            self._read_contained(contained, report)
 
-    def _read_other(self, observation: Observation, concept: LabConcept, when: When) -> None:
+    def _code(self, source: Observation | Component, report: Report) -> LabCode | None:
+        """What *source* measures; a code that is only mentioned, or asks for pregnancy, is noted."""
+        if source.code is None:
+            return None
+        codings = source.code.codings()
+        code = self.terms.measures(codings)
+        if code is None:
+            self._read_other(source, codings, report)
+        return code
+
+    def _read_components(self, report: Report, spoiled: frozenset[str]) -> int:
+        """How many components measure something, each by its own code, also those of a panel that is denied."""
+        panel = f"#{next(self.numbers)}"
+        read = 0
+        for component in there(report.observation.component):
+            code = self._code(component, report)
+            if code is not None:
+                value = read_value(component, code.analyte, spoiled & {"status"})
+                self._add(code, value, component, report, panel)
+                read += 1
+        return read
+
+    def _read_other(self, source: Observation | Component, codings: list[LabCoding], report: Report) -> None:
         """1,25(OH)2D, which is only mentioned, and pregnancy status."""
-        codes = {coding.code for coding in concept.codings() if coding.system == LOINC}
+        codes = set(self.terms.loinc(codings))
         if codes & self.terms.calcitriol:
             self.found.calcitriol = True
         if codes & self.terms.pregnancy_question:
-            self._read_pregnancy(observation, when)
+            self._read_pregnancy(source, report)
 
-    def _read_pregnancy(self, observation: Observation, when: When) -> None:
+    def _read_pregnancy(self, source: Observation | Component, report: Report) -> None:
         """The answer to 82810-3; one without a readable status, day or known code leaves the matter unclear."""
-        answer = observation.valueCodeableConcept
-        codes = [c.code for c in answer.codings() if c.system == LOINC] if answer is not None else []
+        answer = source.valueCodeableConcept
+        codes = self.terms.loinc(answer.codings()) if answer is not None else []
         told = next((code for code in codes if code in self.terms.pregnancy_answers), None)
-        if told is None or when.day is None or observation.status not in STATUS_RANK:
+        if told is None or report.when.day is None or report.observation.status not in STATUS_RANK:
             self.found.pregnancy_unclear = True
             return
         pregnant = self.terms.pregnancy_answers[told]
         if pregnant is not None:
-            self.found.pregnancy.append(PregnancyAnswer(when.day, pregnant))
+            self.found.pregnancy.append(PregnancyAnswer(report.when.day, pregnant))
 
-    def _read_contained(self, raw: msgspec.Raw, parent: Observation) -> None:
+    def _read_contained(self, raw: msgspec.Raw, panel: Report) -> None:
         """A contained member of a panel; what it does not say itself, the panel says."""
-        try:
-            member = msgspec.json.decode(raw, type=Observation)
-        except UNREADABLE:
-            return
+        member, spoiled = salvage(raw, Observation)
         if member.resourceType != "Observation":
             return
-        dated = effective(member).day is not None
+        parent = panel.observation
+        dated = member if effective(member).day is not None else parent
         self.read(
             msgspec.structs.replace(
                 member,
                 status=member.status or parent.status,
-                effectiveDateTime=member.effectiveDateTime if dated else parent.effectiveDateTime,
-                effectivePeriod=member.effectivePeriod if dated else parent.effectivePeriod,
-                issued=member.issued or parent.issued,
+                effectiveDateTime=dated.effectiveDateTime,
+                effectivePeriod=dated.effectivePeriod,
+                effectiveInstant=dated.effectiveInstant,
+                issued=dated.issued,
+                specimen=member.specimen or parent.specimen,
                 contained=None,
-            )
+            ),
+            spoiled,
+            panel.number,
         )
 
     def _add(
-        self, code: LabCode, value: Value, observation: Observation, source: Observation | Component, when: When
+        self, code: LabCode, value: Value, source: Observation | Component, report: Report, panel: str | None = None
     ) -> None:
-        reading = value.reading
-        low, high = (None, None)
+        observation, when, reading = report.observation, report.when, value.reading
+        low, high = None, None
+        ranges: tuple[OwnRange, ...] = ()
         if reading is not None and code.analyte in USES_RANGE and source.referenceRange is not NOTHING:
-            low, high = reference_range(source.referenceRange, reading, code.analyte)
+            ranges = own_ranges(source.referenceRange, reading, code.analyte)
+            if len(ranges) == 1 and ranges[0][2:] == FOR_EVERYBODY:
+                (low, high), ranges = ranges[0][:2], ()
         ordinal = when.day.toordinal() if when.day is not None else 0
         result = LabResult(
             code.code,
@@ -170,41 +200,38 @@ class _Reader:
             value.text,
             low,
             high,
-            code.analyte == MAGNESIUM and is_haemolysed(observation),
+            code.analyte == MAGNESIUM and report.haemolysed,
             value.problem,
             _notes(code, reading),
+            ranges,
         )
         if code.form == "d3" and self.d3_is_total:
             result = result._replace(form="total", recency=result.recency._replace(code=0))
         elif code.form in ("d2", "d3"):
-            specimen = observation.specimen.reference if observation.specimen is not None else None
-            key = f"#{id(observation)}" if isinstance(source, Component) else specimen
-            self.found.fractions.append(Fraction(code.form, result, key))
+            self.found.fractions.append(Fraction(code.form, result, panel or specimen(report)))
             return
         self.found.results.setdefault(code.analyte, []).append(result)
 
 
-def has_value(observation: Observation) -> bool:
-    """Whether the Observation itself, not only its components, carries a value."""
-    return any(
-        value is not None
-        for value in (
-            observation.valueQuantity,
-            observation.valueString,
-            observation.valueRange,
-            observation.dataAbsentReason,
-        )
-    )
+def specimen(report: Report) -> str | None:
+    """The specimen, as a place to find the other fraction; a contained one has its name within its entry alone."""
+    told = report.observation.specimen
+    reference = None if told is None else told.reference
+    return f"#{report.number}{reference}" if reference is not None and reference.startswith("#") else reference
 
 
 def effective(observation: Observation) -> When:
-    """effectiveDateTime, else effectivePeriod.end, else effectiveInstant, else issued (section 5)."""
-    text = observation.effectiveDateTime
-    if not text:
-        period = observation.effectivePeriod
-        text = (period.end if period is not None else None) or observation.effectiveInstant or observation.issued
-    day = earliest_day(text)
-    return When(None, 0.0) if day is None or text is None else When(day, seconds(text, day))
+    """The first that is there and can be read of effectiveDateTime, effectivePeriod.end, effectiveInstant and issued.
+
+    Section 5; effectiveTiming is not read.
+    """
+    period = observation.effectivePeriod
+    end = None if period is None else period.end
+    for text in (observation.effectiveDateTime, end, observation.effectiveInstant, observation.issued):
+        day = earliest_day(text)
+        if day is not None and text is not None:
+            return When(day, seconds(text, day))
+    return UNDATED
 
 
 def _notes(code: LabCode, reading: Reading | None) -> tuple[str, ...]:
@@ -221,6 +248,6 @@ def is_haemolysed(observation: Observation) -> bool:
     """Whether a note says that the sample was haemolysed (section 4.4); "no haemolysis" does not."""
     if not (observation.note or observation.comment or observation.comments):
         return False
-    texts = [note.text for note in observation.note or ()]
+    texts = [note.text for note in there(observation.note)]
     texts += [observation.comment, observation.comments]
     return any(text is not None and HAEMOLYSED.search(text) and not DENIED.search(text) for text in texts)

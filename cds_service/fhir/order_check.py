@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
 from fhir.resources.R4B.medicationrequest import MedicationRequest
 from fhir.resources.R4B.servicerequest import ServiceRequest
@@ -10,19 +11,16 @@ from pydantic import ValidationError
 
 from cds_service.errors import GuidanceError
 
-if TYPE_CHECKING:
-    from cds_service.fhir.orders import Orders
-
 MODELS: dict[str, Any] = {"MedicationRequest": MedicationRequest, "ServiceRequest": ServiceRequest}
 
 
-def check(orders: Orders) -> None:
-    """Validate a draft of every template of *orders*.
+def check(drafts: Iterable[tuple[str, dict[str, Any]]]) -> None:
+    """Validate *drafts*, each with its key in `orders.toml`.
 
     Raises:
         GuidanceError: an order of `orders.toml` does not make a valid resource.
     """
-    for key, resource in orders.drafts():
+    for key, resource in drafts:
         try:
             MODELS[resource["resourceType"]].model_validate(resource)
         except ValidationError as error:

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Annotated, Literal
 
-if TYPE_CHECKING:
-    from cds_service.fhir.orders import Json
+import msgspec
+from msgspec import Meta
 
 
-def operation_outcome(code: str, *diagnostics: str) -> Json:
+class RefusalIssue(msgspec.Struct):
+    """One thing to mend."""
+
+    severity: Literal["error"]
+    code: str
+    diagnostics: Annotated[str, Meta(min_length=1)]
+
+
+class Refusal(msgspec.Struct, rename="camel"):
+    """A FHIR R4 OperationOutcome; each issue says what to mend."""
+
+    resource_type: Literal["OperationOutcome"]
+    issue: Annotated[list[RefusalIssue], Meta(min_length=1)]
+
+
+def operation_outcome(code: str, *diagnostics: str) -> Refusal:
     """An OperationOutcome with an issue of severity error for each sentence; *code* is a FHIR issue type."""
-    issues = [{"severity": "error", "code": code, "diagnostics": sentence} for sentence in diagnostics]
-    return {"resourceType": "OperationOutcome", "issue": issues}
+    return Refusal("OperationOutcome", [RefusalIssue("error", code, sentence) for sentence in diagnostics])

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from cds_service.fhir.valuesets import ICD10CM, SNOMED, whole_words
+from cds_service.clinical.guidance_types import Names
+from cds_service.fhir.valuesets import (
+    ICD10,
+    ICD10CM,
+    ICD10CM_SYSTEMS,
+    SNOMED_SYSTEMS,
+    ValueSet,
+    ValueSetCode,
+    is_other_icd10,
+    whole_words,
+)
+from cds_service.fhir.views import Coding
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from cds_service.clinical.guidance_types import Names
-    from cds_service.fhir.valuesets import ValueSet
-    from cds_service.fhir.views import Coding
-
-ICD10 = frozenset({ICD10CM, "http://hl7.org/fhir/sid/icd-10", "urn:oid:2.16.840.1.113883.6.90"})
-"""ICD-10-CM, and the ICD-10 it extends: the categories that are read mean the same in both."""
 CONDITION_SETS = (
     "ckd", "dialysis", "transplant", "aki", "obesity", "vitd-deficiency", "malabsorption", "osteoporosis",
     "hypoparathyroidism", "hypocalcaemia", "hypercalcaemia", "granulomatous", "tuberculosis", "williams",
     "hypervitaminosis-d", "primary-hyperparathyroidism", "lymphoma", "vitd-soft-hold", "stone-history",
     "active-vitd-indication", "myasthenia", "heart-block", "pacemaker", "pregnancy", "lactation", "liver",
+    "calcitriol-test",
 )  # fmt: skip
 SNOMED_SET = "snomed"
 """SNOMED CT codes stand in this one file, which a site may remove (section 23)."""
@@ -36,20 +40,24 @@ class ConditionMatch(NamedTuple):
     group: str
 
 
+Prefixes = dict[str, tuple[ConditionMatch, ...]]
+
+
 class ProblemTerms:
-    """The lookups of section 8: ICD-10-CM by its longest prefix, SNOMED CT exactly, whole phrases of text."""
+    """The lookups of section 8: ICD-10 of any edition by its longest prefix, SNOMED CT exactly, phrases of text."""
 
     def __init__(self, sets: dict[str, ValueSet], names: Names) -> None:
         """Build the lookups from value sets and names."""
-        self._icd: dict[str, tuple[ConditionMatch, ...]] = {}
-        self._snomed: dict[str, tuple[ConditionMatch, ...]] = {}
-        self._phrases: dict[str, tuple[ConditionMatch, ...]] = {}
+        self._icd10cm: Prefixes = {}
+        self._other_icd10: Prefixes = {}
+        self._snomed: Prefixes = {}
+        self._phrases: Prefixes = {}
         excluded: set[tuple[str, str]] = set()
         for set_id in CONDITION_SETS:
             excluded |= {(set_id, code) for code in sets[set_id].excluded}
             for concept in sets[set_id].concepts:
-                if concept.system == ICD10CM:
-                    _add(self._icd, concept.code.replace(".", ""), ConditionMatch(set_id, concept.group))
+                if concept.system in (ICD10, ICD10CM):
+                    self._add_icd10(concept, ConditionMatch(set_id, concept.group))
         for concept in sets[SNOMED_SET].concepts if SNOMED_SET in sets else ():
             _add(self._snomed, concept.code, ConditionMatch(concept.concept, concept.group))
         for named in names.condition:
@@ -58,31 +66,41 @@ class ProblemTerms:
         self._excluded = frozenset(excluded)
         self._pattern = whole_words(self._phrases)
         self._refused = tuple(f" {word}" if word.endswith(" ") else word for word in names.condition_text.refuse)
-        self._of_icd = lru_cache(maxsize=4096)(self._find_icd)
+        self._remembered = lru_cache(maxsize=4096)(self._find_icd10)
+
+    def _add_icd10(self, concept: ValueSetCode, match: ConditionMatch) -> None:
+        plain = concept.code.replace(".", "")
+        if concept.edition != "other":
+            _add(self._icd10cm, plain, match)
+        if concept.edition != "cm":
+            _add(self._other_icd10, plain, match)
 
     def by_code(self, codings: Iterable[Coding]) -> tuple[list[ConditionMatch], bool]:
         """The condition sets of the codes, and whether any ICD-10 or SNOMED CT code was there at all."""
         found: list[ConditionMatch] = []
         coded = False
         for coding in codings:
-            if coding.code is None:
+            if not coding.code:
                 continue
-            if coding.system == SNOMED:
+            if coding.system in SNOMED_SYSTEMS:
                 coded = True
                 found += self._snomed.get(coding.code, ())
-            elif coding.system in ICD10:
+                continue
+            is_cm = coding.system in ICD10CM_SYSTEMS
+            if is_cm or is_other_icd10(coding.system):
                 coded = True
                 short = len(coding.code) <= LONGEST_REMEMBERED
-                found += self._of_icd(coding.code) if short else self._find_icd(coding.code)
+                found += (self._remembered if short else self._find_icd10)(coding.code, is_cm)
         return found, coded
 
-    def _find_icd(self, code: str) -> tuple[ConditionMatch, ...]:
+    def _find_icd10(self, code: str, is_cm: bool) -> tuple[ConditionMatch, ...]:  # noqa: FBT001 - a key of the cache
         """The longest prefix counts, once per condition set: N18.31 is stage 3 and not also a bare N18."""
-        plain = code.replace(".", "").upper()
+        table = self._icd10cm if is_cm else self._other_icd10
+        plain = code.replace(".", "").replace(" ", "").upper()
         prefixes = [plain[:n] for n in range(min(len(plain), LONGEST_CODE), SHORTEST_CODE - 1, -1)]
         found: dict[str, list[ConditionMatch]] = {}
         for prefix in prefixes:
-            fresh = [match for match in self._icd.get(prefix, ()) if match.concept not in found]
+            fresh = [match for match in table.get(prefix, ()) if match.concept not in found]
             for match in fresh:
                 if not any((match.concept, each) in self._excluded for each in prefixes):
                     found.setdefault(match.concept, []).append(match)
@@ -96,5 +114,5 @@ class ProblemTerms:
         return [match for found in self._pattern.findall(folded) for match in self._phrases[found]]
 
 
-def _add(table: dict[str, tuple[ConditionMatch, ...]], key: str, match: ConditionMatch) -> None:
+def _add(table: Prefixes, key: str, match: ConditionMatch) -> None:
     table[key] = (*table.get(key, ()), match)

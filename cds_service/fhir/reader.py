@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal
 
 from cds_service.clinical.facts import Availability, LabOrder, PatientFacts, Source
 from cds_service.errors import WrongPatient
-from cds_service.fhir.bundle import Page
 from cds_service.fhir.conditions import read_conditions
 from cds_service.fhir.dates import earliest_day, latest_day
 from cds_service.fhir.medications import read_medications
-from cds_service.fhir.observations import read_observations
-from cds_service.fhir.terminology import VITAMIN_D
-
-if TYPE_CHECKING:
-    from cds_service.fhir.observations import Measurements
-    from cds_service.fhir.terminology import Terminology
-    from cds_service.fhir.views import (
-        Condition,
-        MedicationRequest,
-        Observation,
-        Patient,
-        Resource,
-        ServiceRequest,
-        Subject,
-    )
+from cds_service.fhir.observations import Measurements, read_observations
+from cds_service.fhir.page import Page
+from cds_service.fhir.terminology import VITAMIN_D, Terminology
+from cds_service.fhir.views import (
+    Condition,
+    MedicationRequest,
+    Observation,
+    Patient,
+    Resource,
+    ServiceRequest,
+    Subject,
+    place_of,
+)
 
 LAB_ORDER_STATUS = frozenset({"active", "draft"})
+EMPTY: Page[Any] = Page()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +34,9 @@ class Record:
 
     patient: Patient
     observations: dict[Source, Page[Observation]] = field(default_factory=dict)
-    conditions: Page[Condition] = field(default_factory=Page)
-    medications: Page[MedicationRequest] = field(default_factory=Page)
-    lab_orders: Page[ServiceRequest] = field(default_factory=Page)
+    conditions: Page[Condition] = EMPTY
+    medications: Page[MedicationRequest] = EMPTY
+    lab_orders: Page[ServiceRequest] = EMPTY
     availability: dict[Source, Availability] = field(default_factory=dict)
 
 
@@ -49,7 +47,7 @@ def read(record: Record, terms: Terminology, *, d3_is_total: bool = False) -> Pa
     return PatientFacts(
         birth_date=latest_day(patient.birthDate),
         sex=_sex(patient.gender),
-        deceased=bool(patient.deceasedBoolean or patient.deceasedDateTime),
+        deceased=_is_deceased(patient),
         vitamin_d=measured.of(VITAMIN_D),
         calcitriol_on_file=measured.calcitriol,
         magnesium=measured.of("magnesium"),
@@ -79,10 +77,18 @@ def _availability(record: Record, measured: Measurements) -> dict[Source, Availa
     return {**record.availability, Source.VITALS: Availability.PARTIAL}
 
 
+def _is_deceased(patient: Patient) -> bool:
+    """True, the word "true", or dated (section 9.5)."""
+    said = patient.deceasedBoolean
+    return said is True or (isinstance(said, str) and said.strip().lower() == "true") or bool(patient.deceasedDateTime)
+
+
 def _sex(gender: str | None) -> Literal["male", "female"] | None:
-    if gender == "male":
+    """The recorded sex, in any case; any other word is none."""
+    said = (gender or "").strip().lower()
+    if said == "male":
         return "male"
-    return "female" if gender == "female" else None
+    return "female" if said == "female" else None
 
 
 def _lab_orders(page: Page[ServiceRequest], terms: Terminology) -> tuple[LabOrder, ...]:
@@ -94,7 +100,7 @@ def _lab_orders(page: Page[ServiceRequest], terms: Terminology) -> tuple[LabOrde
             continue
         period = order.occurrencePeriod
         occurrence = earliest_day(order.occurrenceDateTime or (period.start if period is not None else None))
-        found.append(LabOrder(analyte, occurrence, earliest_day(order.authoredOn)))
+        found.append(LabOrder(analyte, occurrence, earliest_day(order.authoredOn), order.id or ""))
     return tuple(found)
 
 
@@ -105,8 +111,9 @@ def check_patient(patient: Patient, patient_id: str) -> None:
         WrongPatient: its id is another one.
     """
     if patient.id is not None and patient.id != patient_id:
-        message = "prefetch.patient is not the patient of context.patientId: send the Patient of the open chart"
-        raise WrongPatient(message)
+        raise WrongPatient(
+            "prefetch.patient is not the patient of context.patientId: send the Patient of the open chart"
+        )
 
 
 def check_subjects(key: str, page: Page[Observation] | Page[Condition], patient_id: str) -> None:
@@ -121,24 +128,23 @@ def check_subjects(key: str, page: Page[Observation] | Page[Condition], patient_
         if subject is not None and subject.reference == expected and not page.spoiled:
             continue
         unreadable = page.spoiled.get(place, frozenset()) & {"subject", "patient"}
-        if unreadable or not _belongs(subject, patient_id):
-            message = (
+        if unreadable or not belongs(subject, patient_id):
+            raise WrongPatient(
                 f"prefetch.{key}: the {resource.resourceType} at match {place} has a subject that is not the patient "
                 f"of context.patientId: send only resources of the open chart"
             )
-            raise WrongPatient(message)
 
 
 def _subject(resource: Resource) -> Subject | None:
-    found: Subject | None = getattr(resource, "subject", None) or getattr(resource, "patient", None)
-    return found
+    found: Subject | None = getattr(resource, "subject", None)
+    return found or getattr(resource, "patient", None)
 
 
-def _belongs(subject: Subject | None, patient_id: str) -> bool:
+def belongs(subject: Subject | None, patient_id: str) -> bool:
+    """Whether *subject* is the patient; a missing one is accepted."""
     if subject is None or subject.reference is None:
         return True
     reference = subject.reference
     if reference.startswith("urn:uuid:"):
         return reference.removeprefix("urn:uuid:") == patient_id
-    parts = reference.split("/_history/", maxsplit=1)[0].split("/")
-    return parts[-1] == patient_id and (len(parts) == 1 or parts[-2] == "Patient")
+    return place_of(reference) in (patient_id, f"Patient/{patient_id}")

@@ -1,20 +1,17 @@
 """Which FHIR servers may be called, and at which address (rows 71, 89, 91).
 
-`fhirServer` is input: whoever can call this service could otherwise make it call anything. A server is called only
+`fhirServer` is input: any caller could otherwise make this service call anything. A server is called only
 where its base URL is allowed, and only at an address that was checked; the address checked is the one connected to.
 """
 
 from __future__ import annotations
 
 import re
-import socket
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -111,50 +108,52 @@ def base_of(url: str) -> Base:
     """
     parts = _split(url)
     if parts.query or parts.fragment or "?" in url or "#" in url or ".." in parts.path.split("/"):
-        message = "a base URL has no query, no fragment and no '..'"
-        raise ValueError(message)
+        raise ValueError("a base URL has no query, no fragment and no '..'")
     return Base(_origin(parts), parts.path.rstrip("/"))
 
 
 def _split(url: str) -> SplitResult:
     if UNSAFE.search(url):
-        message = "a URL has no spaces, control characters, backslashes or letters beyond ASCII"
-        raise ValueError(message)
+        raise ValueError("a URL has no spaces, control characters, backslashes or letters beyond ASCII")
     try:
         return urlsplit(url)
     except ValueError as error:
-        message = "it is not a URL"
-        raise ValueError(message) from error
+        raise ValueError("it is not a URL") from error
 
 
 def _origin(parts: SplitResult) -> Origin:
     authority = AUTHORITY.fullmatch(parts.netloc.lower())
     if parts.scheme not in PORTS or authority is None:
-        message = "an absolute http or https URL of a host, and of nothing but a host, is needed"
-        raise ValueError(message)
+        raise ValueError("an absolute http or https URL of a host, and of nothing but a host, is needed")
     return Origin(parts.scheme, authority["six"] or authority["host"], _port(authority["port"], PORTS[parts.scheme]))
 
 
 def _port(text: str | None, default: int) -> int:
     port = default if text is None else int(text)
     if not 0 < port <= LAST_PORT:
-        message = f"a port is a number from 1 to {LAST_PORT}"
-        raise ValueError(message)
+        raise ValueError(f"a port is a number from 1 to {LAST_PORT}")
     return port
 
 
 @dataclass(frozen=True, slots=True)
 class ServerRules:
-    """The FHIR servers that may be called. With no base and no pattern: loopback over http and nothing else.
+    """The FHIR servers that may be called. With no base and no pattern it is none, or with `loopback` this machine's.
 
     `networks` are private networks that names may resolve to; `without_token` lets servers other than loopback be
-    called when the request brought no usable token.
+    called when the request brought no usable token. `loopback` is for a service that has no clients: the callers of one
+    that has could otherwise reach every port of its machine.
     """
 
     bases: frozenset[Base] = frozenset()
     patterns: tuple[HostPattern, ...] = ()
     networks: tuple[Network, ...] = ()
     without_token: bool = False
+    loopback: bool = False
+
+    @property
+    def named(self) -> bool:
+        """Whether somebody who runs the service named the servers, so that what they answer may be told."""
+        return bool(self.bases or self.patterns)
 
     def check(self, url: str, *, token: bool) -> Base:
         """The base of *url*, where it may be called.
@@ -165,38 +164,36 @@ class ServerRules:
         try:
             base = base_of(url)
         except ValueError as error:
-            message = f"fhirServer cannot be used: {error}"
-            raise ServerRefused(message) from error
+            raise ServerRefused(f"fhirServer cannot be used: {error}") from error
         if not self._allows(base):
-            message = "fhirServer is not a server that this service may call (CDS_FHIR_SERVERS)"
-            raise ServerRefused(message)
+            raise ServerRefused("fhirServer is not a server that this service may call (CDS_FHIR_SERVERS)")
         if not (token or self.without_token or base.origin.loopback):
-            message = "no usable fhirAuthorization came with fhirServer (CDS_FHIR_WITHOUT_TOKEN)"
-            raise ServerRefused(message)
+            raise ServerRefused("no usable fhirAuthorization came with fhirServer (CDS_FHIR_WITHOUT_TOKEN)")
         return base
 
     def _allows(self, base: Base) -> bool:
-        if not self.bases and not self.patterns:
-            return base.origin.scheme == "http" and base.origin.loopback
+        if not (self.bases or self.patterns):
+            return self.loopback and base.origin.scheme == "http" and base.origin.loopback
         return base in self.bases or any(pattern.matches(base.origin) for pattern in self.patterns)
 
-    def addresses(self, origin: Origin) -> tuple[str, ...]:
-        """The addresses of *origin* that may be connected to, in the order of the resolver.
+    def addresses(self, origin: Origin, look_up: Callable[[str], Sequence[str]]) -> tuple[str, ...]:
+        """The addresses of *origin* that may be connected to, in the order in which *look_up* has them.
 
         Raises:
             ServerRefused: its name cannot be resolved, or only to addresses that are not allowed.
+            TimeoutError: *look_up* has no time left.
         """
         if origin.literal is not None:
             return (str(origin.literal),)  # only an exact entry, or the default, gets an address this far
         try:
-            found = socket.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+            found = look_up(origin.host)
+        except TimeoutError:
+            raise
         except (OSError, UnicodeError) as error:
-            message = "the name of fhirServer cannot be resolved"
-            raise ServerRefused(message) from error
-        allowed = tuple(dict.fromkeys(str(info[4][0]) for info in found if self._permits(str(info[4][0]), origin)))
+            raise ServerRefused("the name of fhirServer cannot be resolved") from error
+        allowed = tuple(address for address in found if self._permits(address, origin))
         if not allowed:
-            message = "fhirServer resolves to a private or reserved address (CDS_FHIR_PRIVATE_NETWORKS)"
-            raise ServerRefused(message)
+            raise ServerRefused("fhirServer resolves to a private or reserved address (CDS_FHIR_PRIVATE_NETWORKS)")
         return allowed
 
     def _permits(self, text: str, origin: Origin) -> bool:
@@ -213,7 +210,9 @@ class ServerRules:
         return address.is_global and not address.is_multicast and not reserved
 
 
-def read_rules(servers: Iterable[str], networks: Iterable[str], *, without_token: bool = False) -> ServerRules:
+def read_rules(
+    servers: Iterable[str], networks: Iterable[str], *, without_token: bool = False, loopback: bool = False
+) -> ServerRules:
     """Rules from their written form: base URLs and host patterns; networks as `10.0.0.0/8`.
 
     Raises:
@@ -225,18 +224,16 @@ def read_rules(servers: Iterable[str], networks: Iterable[str], *, without_token
             bases.append(_read_base(entry))
         else:
             patterns.append(_read_pattern(entry))
-    return ServerRules(frozenset(bases), tuple(patterns), tuple(map(_read_network, networks)), without_token)
+    return ServerRules(frozenset(bases), tuple(patterns), tuple(map(_read_network, networks)), without_token, loopback)
 
 
 def _read_base(entry: str) -> Base:
     try:
         base = base_of(entry)
     except ValueError as error:
-        message = f"{entry!r}: {error}"
-        raise ValueError(message) from error
+        raise ValueError(f"{entry!r}: {error}") from error
     if "*" in entry:
-        message = f"{entry!r}: a host pattern is written without scheme and path, such as *.ehr.example"
-        raise ValueError(message)
+        raise ValueError(f"{entry!r}: a host pattern is written without scheme and path, such as *.ehr.example")
     return base
 
 
@@ -244,21 +241,18 @@ def _read_pattern(entry: str) -> HostPattern:
     found = PATTERN.fullmatch(entry)
     host = entry.partition(":")[0]
     if found is None or host in ("*", "localhost") or host.rpartition(".")[2].isdecimal():
-        message = (
+        raise ValueError(
             f"{entry!r}: expected a base URL such as https://ehr.example/fhir/R4, or a host such as ehr.example or "
             f"*.ehr.example"
         )
-        raise ValueError(message)
     try:
         return HostPattern(host, _port(found["port"], PORTS["https"]))
     except ValueError as error:
-        message = f"{entry!r}: {error}"
-        raise ValueError(message) from error
+        raise ValueError(f"{entry!r}: {error}") from error
 
 
 def _read_network(entry: str) -> Network:
     try:
         return ip_network(entry)
     except ValueError as error:
-        message = f"{entry!r}: expected a network such as 10.20.0.0/16"
-        raise ValueError(message) from error
+        raise ValueError(f"{entry!r}: expected a network such as 10.20.0.0/16") from error

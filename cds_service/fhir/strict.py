@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import msgspec
 from fhir.resources.R4B import get_fhir_model_class
 from fhir.resources.R4B.resource import Resource
+from fhir_core.fhirabstractmodel import FHIRAbstractModel
 from pydantic import ValidationError
 
+from cds_service import work
 from cds_service.fhir.bundle import UNREADABLE
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from fhir_core.fhirabstractmodel import FHIRAbstractModel
 
 ABSTRACT = frozenset({"Resource", "DomainResource"})
 INTERNAL = frozenset({"root", "resource_type", "resourceType"})
@@ -29,19 +28,19 @@ SPOKEN = frozenset(
 CHOICE = re.compile(r"from this list \[([A-Za-z', ]+)\]")
 
 
-class Problem(NamedTuple):
+class Invalidity(NamedTuple):
     """One fault of a resource: where, as a FHIRPath, and what is expected there. Never the value found."""
 
     where: str
     message: str
 
 
-def problems(raw: bytes | msgspec.Raw) -> Iterator[Problem]:
+def problems(raw: bytes | msgspec.Raw) -> Iterator[Invalidity]:
     """Every fault that `fhir.resources` finds in the resource in *raw*, and in each entry where it is a Bundle."""
     try:
         found = msgspec.json.decode(raw)
     except UNREADABLE:
-        yield Problem("", "not valid JSON")
+        yield Invalidity("", "not valid JSON")
         return
     if not isinstance(found, dict) or found.get("resourceType") != "Bundle":
         yield from _faults(found, "")
@@ -54,28 +53,30 @@ def problems(raw: bytes | msgspec.Raw) -> Iterator[Problem]:
     yield from _faults(found, "")
 
 
-def _faults(resource: Any, where: str) -> Iterator[Problem]:
+def _faults(resource: Any, where: str) -> Iterator[Invalidity]:
     kind = resource.get("resourceType") if isinstance(resource, dict) else None
     if not isinstance(kind, str):
-        yield Problem(where, "not a FHIR resource: an object with a resourceType is needed")
+        yield Invalidity(where, "not a FHIR resource: an object with a resourceType is needed")
         return
     model = _model(kind)
     if model is None:
-        yield Problem(where, "its resourceType is no resource of FHIR R4")
+        yield Invalidity(where, "its resourceType is no resource of FHIR R4")
         return
     try:
         model.model_validate(resource)
     except ValidationError as error:
         for fault in error.errors(include_url=False, include_input=False, include_context=False):
-            yield Problem(_path(where or kind, fault["loc"]), _message(fault["type"], fault["msg"]))
+            yield Invalidity(_path(where or kind, fault["loc"]), _message(fault["type"], fault["msg"]))
     except Exception:  # noqa: BLE001 - whatever the validator stumbles over is a finding about the resource
-        yield Problem(where or kind, "not a resource of FHIR R4, or it holds one that is not")
+        yield Invalidity(where or kind, "not a resource of FHIR R4, or it holds one that is not")
 
 
+@lru_cache(maxsize=256)
 def _model(kind: str) -> type[FHIRAbstractModel] | None:
     """The model of the resource *kind*; data types and abstract types are none."""
     try:
-        found: type[FHIRAbstractModel] = get_fhir_model_class(kind)
+        with work.unendable():  # it imports a module
+            found: type[FHIRAbstractModel] = get_fhir_model_class(kind)
     except Exception:  # noqa: BLE001 - an unknown name ends in one of several ways
         return None
     return found if issubclass(found, Resource) and kind not in ABSTRACT else None

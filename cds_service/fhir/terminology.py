@@ -5,19 +5,15 @@ LOINC codes match exactly and never by their display; deny lists hold per analyt
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple
 
+from cds_service.clinical.guidance_types import Names
 from cds_service.fhir import valuesets
 from cds_service.fhir.drugs import DRUG_SETS, DrugTerms
 from cds_service.fhir.problems import CONDITION_SETS, ProblemTerms
-from cds_service.fhir.valuesets import LOINC
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from cds_service.clinical.guidance_types import Names
-    from cds_service.fhir.valuesets import Concept, ValueSet
-    from cds_service.fhir.views import LabCoding
+from cds_service.fhir.valuesets import LOINC_SYSTEMS, ValueSet, ValueSetCode
+from cds_service.fhir.views import Coding, LabCoding
 
 VITAMIN_D, MAGNESIUM = "vitamin-d", "magnesium"
 FORM_RANK = {"total": 0, "ambiguous": 1, "sum": 2, "d3-alone": 3}
@@ -32,7 +28,6 @@ LAB_SETS = (
     *ANALYTE_OF_SET, *(name for name, _ in FRACTION_SETS), "vitd-25ohd-total", "vitd-not-25ohd", "mg-serum-total",
     "mg-not-serum-total", "body-size", "pregnancy-status",
 )  # fmt: skip
-PANEL_ORDER, MAGNESIUM_ORDER = "49590-3", "108834-3"
 
 
 class LabCode(NamedTuple):
@@ -64,26 +59,27 @@ class Terminology:
             c.code: told[c.group] for c in status if c.group in told
         }
         self.orders = _order_analytes(sets)
+        self.of_orders = _codes_of_orders(sets)
         self.drugs = DrugTerms(sets, names)
         self.problems = ProblemTerms(sets, names)
 
     def measures(self, codings: Iterable[LabCoding]) -> LabCode | None:
         """The accepted code that decides what an Observation measures; a deny list of its analyte wins (section 3)."""
-        codes = [c.code for c in codings if c.system == LOINC and c.code is not None]
+        codes = self.loinc(codings)
         if len(codes) == 1:
             return self.lab.get(codes[0])
-        accepted = [
-            found
-            for code in codes
-            if (found := self.lab.get(code)) is not None
-            and not self.denied.get(found.analyte, frozenset()).intersection(codes)
-        ]
-        return min(accepted, key=lambda found: (found.specificity, found.rank), default=None)
+        denied = {analyte for analyte, refused in self.denied.items() if not refused.isdisjoint(codes)}
+        accepted = [found for code in codes if (found := self.lab.get(code)) is not None]
+        allowed = [found for found in accepted if found.analyte not in denied]
+        return min(allowed, key=lambda found: (found.specificity, found.rank), default=None)
+
+    def loinc(self, codings: Iterable[LabCoding | Coding]) -> list[str]:
+        """The LOINC codes among *codings*."""
+        return [c.code for c in codings if c.system in LOINC_SYSTEMS and c.code is not None]
 
     def analyte_of_order(self, codings: Iterable[LabCoding]) -> str | None:
         """The analyte an order is for: its value set, else the code itself (section 17)."""
-        codes = [c.code for c in codings if c.code is not None and c.system == LOINC]
-        return next((self.orders.get(code, code) for code in codes), None)
+        return next((self.orders.get(code, code) for code in self.loinc(codings)), None)
 
 
 def load(names: Names) -> Terminology:
@@ -114,7 +110,7 @@ def _lab_codes(sets: dict[str, ValueSet]) -> dict[str, LabCode]:
     return {code.code: code for code in found}
 
 
-def _lab(concept: Concept, analyte: str, form: str, rank: int, specificity: int) -> LabCode:
+def _lab(concept: ValueSetCode, analyte: str, form: str, rank: int, specificity: int) -> LabCode:
     return LabCode(concept.code, analyte, form, rank, specificity, concept.loinc_property)
 
 
@@ -124,8 +120,14 @@ def _group_ranks(value_set: ValueSet) -> dict[str, int]:
     return {concept.code: order.index(concept.group or concept.code) for concept in value_set.concepts}
 
 
+def _codes_of_orders(sets: dict[str, ValueSet]) -> dict[str, ValueSetCode]:
+    """The codes of elements of orders, by group; none where a site has removed their file."""
+    found = sets.get("snomed-orders")
+    return {} if found is None else {concept.group: concept for concept in found.concepts}
+
+
 def _order_analytes(sets: dict[str, ValueSet]) -> dict[str, str]:
-    analytes = {PANEL_ORDER: VITAMIN_D, MAGNESIUM_ORDER: MAGNESIUM}
+    analytes = {c.code: VITAMIN_D for c in sets["vitd-not-25ohd"].concepts if c.group == "order-only"}
     for set_id in ("vitd-25ohd-total", *(name for name, _ in FRACTION_SETS)):
         analytes |= {concept.code: VITAMIN_D for concept in sets[set_id].concepts}
     analytes |= {concept.code: MAGNESIUM for concept in sets["mg-serum-total"].concepts}

@@ -10,18 +10,20 @@ from __future__ import annotations
 import http.client
 import io
 import logging
+import socket
 import time
+from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from http.cookiejar import DefaultCookiePolicy
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-if TYPE_CHECKING:
-    import socket
+PIECE = 64 * 1024
+"""Bytes of a body that are read at a time."""
 
 for _name in ("connection", "connectionpool", "poolmanager", "response", "util.retry"):
     # They log URLs, and a URL of a FHIR server names the patient.
@@ -55,8 +57,7 @@ class Exchange(NamedTuple):
         """
         left = self.deadline.left()
         if left <= 0:
-            message = "the deadline has passed"
-            raise TimeoutError(message)
+            raise TimeoutError("the deadline has passed")
         return min(left, self.silence)
 
 
@@ -141,6 +142,22 @@ def new_session(connections: int, ca_file: str | None) -> requests.Session:
     session.mount("http://", adapter)
     session.mount("https://", adapter)
     return session
+
+
+def in_turn(addresses: Sequence[str], deadline: Deadline) -> Iterator[tuple[str, float]]:
+    """Each of *addresses* with the seconds in which to connect: what is left, shared among those still to be tried."""
+    for place, address in enumerate(addresses):
+        yield address, deadline.left() / (len(addresses) - place)
+
+
+def body_of(response: requests.Response, most: int) -> bytes | None:
+    """The body; `None` where it is larger than *most* bytes, also when it unpacks to more than was sent."""
+    content = bytearray()
+    for piece in response.raw.stream(PIECE, decode_content=True):
+        content += piece
+        if len(content) > most:
+            return None
+    return bytes(content)
 
 
 def send(

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from cds_service.clinical.facts import Family
+from cds_service.clinical.factors import CONVERSIONS, CREATININE, MAGNESIUM, VALENCE
+from cds_service.clinical.facts import Family
 
 UCUM = "http://unitsofmeasure.org"
+UCUM_SYSTEMS = frozenset({UCUM, "urn:oid:2.16.840.1.113883.6.8"})
+"""UCUM by its address and by its OID (section 22)."""
 
 # Spellings seen in real data (section 4.3) and the unit they mean. Matched after folding case where no UCUM spelling
 # differs by case alone; both `l` and `L` are litre.
@@ -46,13 +47,6 @@ def _reading(factor: str | int, family: Family, *, scaled: bool = False) -> Read
 
 
 _ONE_MASS, _ONE_MOLAR = _reading(1, "mass"), _reading(1, "molar")
-_CALCIUM = {
-    "mg/dL": _ONE_MASS,
-    "mg/L": _reading("0.1", "mass"),
-    "mmol/L": _ONE_MOLAR,
-    "mEq/L": _reading("0.5", "molar"),
-}
-_MG_PER_MMOL = Decimal("2.4305")
 
 READINGS: dict[str, dict[str, Reading]] = {
     "vitamin-d": {
@@ -63,11 +57,16 @@ READINGS: dict[str, dict[str, Reading]] = {
     },
     "magnesium": {
         "mmol/L": _ONE_MOLAR,
-        "mEq/L": _reading("0.5", "equivalent"),
-        "mg/dL": Reading(Decimal(1), "mass"),
-        "mg/L": Reading(Decimal("0.1"), "mass"),
+        "mEq/L": Reading(1 / VALENCE, "equivalent"),
+        "mg/dL": _ONE_MASS,
+        "mg/L": _reading("0.1", "mass"),
     },
-    "calcium": _CALCIUM,
+    "calcium": {
+        "mg/dL": _ONE_MASS,
+        "mg/L": _reading("0.1", "mass"),
+        "mmol/L": _ONE_MOLAR,
+        "mEq/L": Reading(1 / VALENCE, "molar"),
+    },
     "albumin": {"g/dL": _ONE_MASS, "g/L": _reading("0.1", "mass")},
     "phosphate": {"mg/dL": _ONE_MASS, "mg/L": _reading("0.1", "mass"), "mmol/L": _ONE_MOLAR},
     "pth": {"pg/mL": _ONE_MASS, "ng/L": _ONE_MASS, "pmol/L": _ONE_MOLAR},
@@ -75,7 +74,7 @@ READINGS: dict[str, dict[str, Reading]] = {
     "creatinine": {
         "mg/dL": _ONE_MASS,
         "mg/L": _reading("0.1", "mass"),
-        "umol/L": Reading(1 / Decimal("88.402"), "mass"),
+        "umol/L": Reading(CREATININE.factor, "mass"),
     },
     "egfr": {EGFR_UNIT: _ONE_MASS},
     "bmi": {"kg/m2": _ONE_MASS},
@@ -111,21 +110,22 @@ def disagree(analyte: str, one: str, other: str) -> bool:
 
 
 TWO = Decimal(2)
-_MASS_OF_MOLAR = {
-    "vitamin-d": Decimal("0.40064"),
-    "magnesium": _MG_PER_MMOL,
-    "calcium": Decimal("4.0078"),
-    "phosphate": Decimal("3.0974"),
-    "pth": 1 / Decimal("0.1061"),
-}
-"""1 molar unit in the mass unit (section 4.1)."""
 
 
 def _common(analyte: str, reading: Reading) -> Decimal:
-    return reading.factor * (_MASS_OF_MOLAR.get(analyte, Decimal(1)) if reading.family != "mass" else 1)
+    in_moles = reading.family != "mass" and analyte in CONVERSIONS
+    return reading.factor * (CONVERSIONS[analyte].factor if in_moles else 1)
 
 
 def convert(value: Decimal, reading: Reading, analyte: str) -> Decimal:
-    """*value* in the unit its analyte is compared in; magnesium in mg/dL is divided by 2.4305 exactly once."""
+    """*value* in the unit its analyte is compared in; magnesium in mg/dL is divided by its factor exactly once."""
     scaled = value if reading.factor == 1 else value * reading.factor
-    return scaled / _MG_PER_MMOL if analyte == "magnesium" and reading.family == "mass" else scaled
+    return scaled / MAGNESIUM.factor if analyte == "magnesium" and reading.family == "mass" else scaled
+
+
+def convert_to(value: Decimal, reading: Reading, target: Reading, analyte: str) -> Decimal:
+    """*value*, which *reading* reads, in the unit that results of *target* are compared in (section 4.6)."""
+    if analyte == "magnesium" or (reading.family == "mass") == (target.family == "mass"):
+        return convert(value, reading, analyte)
+    mass = value * _common(analyte, reading)
+    return mass if target.family == "mass" else mass / _common(analyte, _ONE_MOLAR)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal, InvalidOperation
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import msgspec
 
@@ -18,8 +18,8 @@ NOTHING = msgspec.Raw(b"null")
 
 T = TypeVar("T")
 
-SPELLED = re.compile(r'"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,5})?"')
-"""A FHIR decimal as a string; Python would also take `1_0` and digits of other scripts."""
+SPELLED = re.compile(r'"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?"')
+"""A plain FHIR decimal as a string; Python would also take `1e3`, `1_0` and digits of other scripts."""
 NOT_A_NUMBER = Decimal("NaN")
 
 
@@ -27,7 +27,9 @@ def there(found: list[T | None] | None) -> list[T]:
     """The elements of an array that are there; real data holds nulls."""
     if not found:
         return []
-    return [element for element in found if element is not None] if None in found else cast("list[T]", found)
+    if None not in found:
+        return found  # type: ignore[return-value] # none of them is None
+    return [element for element in found if element is not None]
 
 
 class View(msgspec.Struct, gc=False):
@@ -52,6 +54,15 @@ class Concept(View):
         """The codings that are there."""
         return there(self.coding)
 
+    def texts(self) -> list[str]:
+        """Its text and the displays of its codings."""
+        return [text for text in (self.text, *(coding.display for coding in self.codings())) if text]
+
+    def words(self) -> list[str]:
+        """All that it says, its codes too: each trimmed, in small letters, and not empty."""
+        said = (*self.texts(), *(coding.code for coding in self.codings()))
+        return [word.strip().lower() for word in said if word and word.strip()]
+
 
 class LabCoding(View):
     """Coding of a laboratory code: its display is never matched (section 3), so it is not read."""
@@ -68,6 +79,11 @@ class LabConcept(View):
     def codings(self) -> list[LabCoding]:
         """The codings that are there."""
         return there(self.coding)
+
+
+def place_of(reference: str) -> str:
+    """`Patient/7` of a relative or absolute reference, of one version or of none; a `urn:uuid:` stays."""
+    return "/".join(reference.split("/_history/", maxsplit=1)[0].split("/")[-2:])
 
 
 class Subject(View):
@@ -98,6 +114,19 @@ class Quantity(View):
     unit: str | None = None
     system: str | None = None
     code: str | None = None
+
+    @property
+    def is_spelled(self) -> bool:
+        """Whether the value is written as a string."""
+        return bytes(self.value)[:1] == b'"'
+
+    @property
+    def spelled(self) -> str:
+        """The value that is written as a string."""
+        try:
+            return msgspec.json.decode(self.value, type=str)
+        except msgspec.DecodeError:  # half of a surrogate pair
+            return bytes(self.value).decode()
 
     @property
     def number(self) -> Decimal | None:
@@ -136,13 +165,16 @@ class Annotation(View):
     text: str | None = None
 
 
-class ReferenceRange(View):
+class ReferenceRange(View, kw_only=True):
     """Observation.referenceRange; `type` was `meaning` in DSTU2."""
 
     low: Quantity | None = None
     high: Quantity | None = None
     type: Concept | None = None
     meaning: Concept | None = None
+    appliesTo: list[Concept | None] | None = None  # noqa: N815 - FHIR's name
+    age: Range | None = None
+    text: str | None = None
 
 
 class Component(View, kw_only=True):
@@ -152,6 +184,7 @@ class Component(View, kw_only=True):
     valueQuantity: Quantity | None = None  # noqa: N815 - FHIR's name
     valueString: str | None = None  # noqa: N815 - FHIR's name
     valueRange: Range | None = None  # noqa: N815 - FHIR's name
+    valueCodeableConcept: Concept | None = None  # noqa: N815 - FHIR's name
     dataAbsentReason: Concept | None = None  # noqa: N815 - FHIR's name
     referenceRange: msgspec.Raw = NOTHING  # noqa: N815 - FHIR's name
 
@@ -177,12 +210,12 @@ class Observation(Resource, kw_only=True):
     valueRange: Range | None = None  # noqa: N815 - FHIR's name
     valueCodeableConcept: Concept | None = None  # noqa: N815 - FHIR's name
     dataAbsentReason: Concept | None = None  # noqa: N815 - FHIR's name
-    note: list[Annotation] | None = None
+    note: list[Annotation | None] | None = None
     comment: str | None = None
     comments: str | None = None
     specimen: Subject | None = None
     referenceRange: msgspec.Raw = NOTHING  # noqa: N815 - FHIR's name
-    component: list[Component] | None = None
+    component: list[Component | None] | None = None
     contained: list[msgspec.Raw] | None = None
 
 
@@ -236,8 +269,9 @@ class Timing(View):
 
 
 class DoseAndRate(View):
-    """Dosage.doseAndRate."""
+    """Dosage.doseAndRate. A rate is not read: without a dose beside it, the entry has none."""
 
+    type: Concept | None = None
     doseQuantity: Quantity | None = None  # noqa: N815 - FHIR's name
     doseRange: Range | None = None  # noqa: N815 - FHIR's name
 
@@ -252,7 +286,7 @@ class Dosage(View, kw_only=True):
     asNeededCodeableConcept: Concept | None = None  # noqa: N815 - FHIR's name
     asNeededFor: list[Concept] | None = None  # noqa: N815 - FHIR's name
     route: Concept | None = None
-    doseAndRate: list[DoseAndRate] | None = None  # noqa: N815 - FHIR's name
+    doseAndRate: list[DoseAndRate | None] | None = None  # noqa: N815 - FHIR's name
     doseQuantity: Quantity | None = None  # noqa: N815 - FHIR's name
     doseRange: Range | None = None  # noqa: N815 - FHIR's name
 
@@ -263,16 +297,42 @@ class Dispense(View):
     expectedSupplyDuration: Quantity | None = None  # noqa: N815 - FHIR's name
 
 
+class Item(View):
+    """Medication.ingredient.item: a CodeableReference in R5, a Reference in DSTU2."""
+
+    concept: Concept | None = None
+    reference: Reference | str | None = None
+    display: str | None = None
+
+
+class Ingredient(View):
+    """Medication.ingredient."""
+
+    itemCodeableConcept: Concept | None = None  # noqa: N815 - FHIR's name
+    itemReference: Reference | None = None  # noqa: N815 - FHIR's name
+    item: Item | None = None
+
+
+class Product(View):
+    """Medication.product (DSTU2), which holds the ingredients there."""
+
+    ingredient: list[Ingredient | None] | None = None
+
+
 class Medication(Resource, kw_only=True):
-    """Medication, contained or included."""
+    """Medication, or the Substance of an ingredient, contained or included."""
 
     id: str | None = None
     code: Concept | None = None
+    ingredient: list[Ingredient | None] | None = None
+    product: Product | None = None
+    contained: list[msgspec.Raw] | None = None
 
 
 class MedicationRequest(Resource, kw_only=True):
     """MedicationRequest, or DSTU2's MedicationOrder."""
 
+    id: str | None = None
     status: str | None = None
     intent: str | None = None
     doNotPerform: bool | None = None  # noqa: N815 - FHIR's name
@@ -285,12 +345,13 @@ class MedicationRequest(Resource, kw_only=True):
     dateWritten: str | None = None  # noqa: N815 - FHIR's name
     dosageInstruction: list[Dosage] | None = None  # noqa: N815 - FHIR's name
     dispenseRequest: Dispense | None = None  # noqa: N815 - FHIR's name
-    contained: list[Medication] | None = None
+    contained: list[msgspec.Raw] | None = None
 
 
 class ServiceRequest(Resource, kw_only=True):
     """ServiceRequest; `code` is a CodeableReference in R5."""
 
+    id: str | None = None
     status: str | None = None
     intent: str | None = None
     doNotPerform: bool | None = None  # noqa: N815 - FHIR's name
@@ -307,17 +368,18 @@ class Patient(Resource, kw_only=True):
     id: str | None = None
     gender: str | None = None
     birthDate: str | None = None  # noqa: N815 - FHIR's name
-    deceasedBoolean: bool | None = None  # noqa: N815 - FHIR's name
-    deceasedDateTime: str | None = None  # noqa: N815 - FHIR's name
+    deceasedBoolean: bool | str | None = None  # noqa: N815 - FHIR's name
+    deceasedDateTime: str | int | float | None = None  # noqa: N815 - FHIR's name
 
 
 class Issue(View):
     """OperationOutcome.issue."""
 
     severity: str | None = None
+    code: str | None = None
 
 
 class OperationOutcome(Resource, kw_only=True):
     """OperationOutcome."""
 
-    issue: list[Issue] | None = None
+    issue: list[Issue | None] | None = None

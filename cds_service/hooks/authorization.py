@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from cds_service.fhir.bundle import UNREADABLE
 from cds_service.fhir.scopes import Scopes, read_scopes
-
-if TYPE_CHECKING:
-    from cds_service.hooks.messages import HookRequest
+from cds_service.hooks.messages import HookRequest
 
 TOKEN = re.compile(r"[\x21-\x7e]+")
 """What can stand in a header; anything else is no token."""

@@ -1,33 +1,35 @@
-"""Completes prefetch from the FHIR server: only what is missing, all at once, under one deadline (rows 64 to 91)."""
+"""Completes prefetch from the FHIR server: only what is missing, all at once, under one deadline (rows 64 to 91).
+
+So many calls have a place at a server, and so many more stand in line: one that hangs holds those and no others.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from cds_service import work
+from cds_service.clinical.facts import Source
 from cds_service.fhir.bundle import NotFhir
-from cds_service.fhir.client import LATE, NOT_FHIR, FhirUnavailable, Outcome
-from cds_service.fhir.scopes import READ, SEARCH
-from cds_service.fhir.servers import ServerRefused
+from cds_service.fhir.client import LATE, NOT_FHIR, FhirClient, FhirServer, FhirUnavailable, Outcome
+from cds_service.fhir.page import Page
+from cds_service.fhir.scopes import READ, SEARCH, Scopes
+from cds_service.fhir.servers import ServerRefused, ServerRules
 from cds_service.fhir.transport import Deadline
 from cds_service.hooks.authorization import read_authorization
-from cds_service.hooks.keys import Asked, Key, State, read, read_page
+from cds_service.hooks.messages import HookRequest
 from cds_service.hooks.prefetch import Gathered
+from cds_service.hooks.prefetch_keys import Asked, Key, State, read, read_page
+from cds_service.hooks.registry import Service
 from cds_service.hooks.templates import fill
+from cds_service.waiting import Full, Places
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from cds_service.clinical.facts import Source
-    from cds_service.fhir.bundle import Page
-    from cds_service.fhir.client import FhirClient, FhirServer
-    from cds_service.fhir.scopes import Scopes
-    from cds_service.hooks.messages import HookRequest
-    from cds_service.hooks.registry import Service
-
+UNTOLD = "the FHIR server did not give what was asked; the log says how the calls ended"
+"""All that is told of a server that only the caller named: its answers would show which ports of a machine are open."""
 GRACE = 0.1
 """Seconds beyond the deadline in which a call that gave up at the deadline hands over what it has."""
 
@@ -44,17 +46,22 @@ class CompletionLimits:
 class FhirCompleter:
     """Asks the FHIR server that the request names."""
 
-    def __init__(self, client: FhirClient, limits: CompletionLimits) -> None:
-        """Calls go through *client*."""
+    def __init__(self, client: FhirClient, limits: CompletionLimits, places: Places) -> None:
+        """Calls go through *client*, and each waits in one of the *places*, which others may share."""
         self._client = client
         self._limits = limits
+        self._places = places
+
+    def under(self, rules: ServerRules) -> FhirCompleter:
+        """The same, where other servers may be called."""
+        return FhirCompleter(self._client.under(rules), self._limits, self._places)
 
     def complete(self, lacking: Mapping[Source, Key], service: Service, request: HookRequest) -> Gathered:
         """The *lacking* keys with what the FHIR server of *request* has; without one they stay as they are."""
         if request.fhir_server is None:
             return _none_of(lacking, "no fhirServer was given", "none was sent")
         began = time.perf_counter()
-        deadline = Deadline(self._limits.deadline)
+        deadline = Deadline(work.left(self._limits.deadline))
         authorization = read_authorization(request)
         try:
             server = self._client.connect(request.fhir_server, authorization.token, deadline)
@@ -62,18 +69,23 @@ class FhirCompleter:
         except (ServerRefused, ValueError) as refusal:
             note = authorization.note if authorization.token is None else "not used: fhirServer is not called"
             return _none_of(lacking, str(refusal), note)
-        jobs = {
-            source: self._client.threads.submit(self._complete, key, queries[source], server, authorization.scopes)
-            for source, key in lacking.items()
-        }
-        wait(jobs.values(), timeout=max(0.0, deadline.left()) + GRACE)
+
+        def ask(key: Key) -> Future[Key]:
+            return self._client.threads.submit(self._complete, key, queries[key.source], server, authorization.scopes)
+
+        try:
+            with work.aside(), self._places.place(server.host, deadline.left()):
+                jobs = {source: ask(key) for source, key in lacking.items()}
+                wait(jobs.values(), timeout=max(0.0, deadline.left()) + GRACE)
+        except Full:
+            return Gathered({source: _given_up(key, Outcome.CROWDED, began) for source, key in lacking.items()})
         completed = {source: _result(job, lacking[source], began) for source, job in jobs.items()}
         return Gathered(completed, authorization.note)
 
     def _complete(self, key: Key, query: str, server: FhirServer, scopes: Scopes) -> Key:
         started = time.monotonic()
         asked: list[Asked] = []
-        completed = _fetch(key, query, server, scopes, asked) if key.state is State.MISSING else key
+        completed = _fetch(key, query, server, scopes, asked) if key.to_fetch else key
         if completed.page is not None and completed.page.more:
             completed = self._follow(completed, completed.page, server, asked)
         return completed._replace(milliseconds=round((time.monotonic() - started) * 1000, 1), asked=tuple(asked))
@@ -89,7 +101,7 @@ class FhirCompleter:
                     page = page.followed_by(read_page(key.source, raw))
                 key = key._replace(page=page, pages=key.pages + 1, raw=(*key.raw, raw))
         except (FhirUnavailable, NotFhir) as reason:
-            return _without(key, str(reason) or NOT_FHIR)
+            return key.lacking(_told(reason, server))
         return key
 
     def _next(self, page: Page[Any], pages: int, seen: set[str]) -> str:
@@ -130,30 +142,34 @@ def _noted(asked: list[Asked]) -> Iterator[None]:
 def _fetch(key: Key, query: str, server: FhirServer, scopes: Scopes, asked: list[Asked]) -> Key:
     resource_type = query.partition("?")[0].partition("/")[0]
     if scopes.lacks(resource_type, SEARCH if "?" in query else READ):
-        return _without(key, f"the scopes of fhirAuthorization do not cover {resource_type}")
+        return key.lacking(f"the scopes of fhirAuthorization do not cover {resource_type}")
     try:
         with _noted(asked):
             found = read(key.source, server.ask(query))
     except (FhirUnavailable, NotFhir) as reason:
-        return _without(key, str(reason) or NOT_FHIR)._replace(state=State.FAILED)
+        return key.lacking(_told(reason, server))._replace(state=State.FAILED)
     return found._replace(fetched=True, pages=1)
 
 
+def _told(reason: FhirUnavailable | NotFhir, server: FhirServer) -> str:
+    """What the caller is told of a call that failed; whether it was made at all may always be told."""
+    if server.named or (isinstance(reason, FhirUnavailable) and reason.outcome is None):
+        return str(reason) or NOT_FHIR
+    return UNTOLD
+
+
 def _none_of(lacking: Mapping[Source, Key], reason: str, note: str) -> Gathered:
-    return Gathered({source: _without(key, reason) for source, key in lacking.items()}, note)
-
-
-def _without(key: Key, reason: str) -> Key:
-    """*key* as it was, and why nothing was added to it."""
-    why = f"it was not sent, and {reason}" if key.state is State.MISSING else f"next page: {reason}"
-    return key._replace(why=why)
+    return Gathered({source: key.lacking(reason) for source, key in lacking.items()}, note)
 
 
 def _result(job: Future[Key], key: Key, began: float) -> Key:
     """What *job* found; one that still waits, for the resolver or for a thread, is given up and asks nothing more."""
     if job.cancel():
-        return _without(key, LATE)
+        return key.lacking(LATE)
     if not job.done():
-        given_up = Asked(Outcome.TIMEOUT, began, time.perf_counter() - began)
-        return _without(key, LATE)._replace(asked=(given_up,))
+        return _given_up(key, Outcome.TIMEOUT, began)
     return job.result()
+
+
+def _given_up(key: Key, outcome: Outcome, began: float) -> Key:
+    return key.lacking(LATE)._replace(asked=(Asked(outcome, began, time.perf_counter() - began),))

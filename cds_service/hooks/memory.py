@@ -1,18 +1,23 @@
-"""What is remembered from one call to the next: cards that were shown, and what was said of them."""
+"""What is remembered from one call to the next: cards that were shown, and what was said of them.
+
+`FeedbackKeeper` is all that is asked of its keeper: that is `feedback/`, and `NoFeedback` where none is kept.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from datetime import date
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import Any, NamedTuple, NoReturn, Protocol
 
-from cds_service.clinical.quiet import Said
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from cds_service.clinical.evaluate import Evaluation
-    from cds_service.clinical.guidance_types import FeedbackReason
-    from cds_service.fhir.orders import Json
+from cds_service.clinical.cards.quiet import Said
+from cds_service.clinical.evaluate import Evaluation
+from cds_service.clinical.guidance_types import Feedback, FeedbackReason
+from cds_service.clinical.words.card import Card, LabDraft
+from cds_service.clinical.words.order_card import OrderCard
+from cds_service.errors import UnknownService
+from cds_service.hooks.answers import Cards
+from cds_service.hooks.feedback_body import CardOutcome
 
 ANYONE = "anyone"
 """The client where no token is asked for."""
@@ -40,6 +45,47 @@ class ShownCard(NamedTuple):
     suggestions: tuple[tuple[str, date | None], ...]
 
 
+class Standing(NamedTuple):
+    """How one analyte stands in a chart: its band, the day of its newest usable result, whether a test is under way."""
+
+    analyte: str
+    band: str
+    result_day: str
+    ordered: bool
+
+
+class WeighedCard(NamedTuple):
+    """A card that was to be shown, by which mode, and whether it was."""
+
+    topic: str
+    indicator: str
+    mode: str
+    shown: bool
+
+
+class Weighed(NamedTuple):
+    """What is noted of one call: its chart, the cards that were not switched off, and how the analytes stand."""
+
+    chart: Chart | None = None
+    cards: tuple[WeighedCard, ...] = ()
+    standings: tuple[Standing, ...] = ()
+
+    @property
+    def silent(self) -> tuple[WeighedCard, ...]:
+        """The cards that were held back."""
+        return tuple(card for card in self.cards if not card.shown)
+
+
+NOTHING_WEIGHED = Weighed()
+Places = Callable[[Chart], float | None]
+"""The place from 0 to 1 of the patient of a chart, or `None` where it cannot be known."""
+
+
+def nowhere(chart: Chart) -> None:
+    """No place is known."""
+    del chart
+
+
 class Answered(NamedTuple):
     """What was done with an earlier card of this chart. Without a `code` and `accepted` it was just dismissed."""
 
@@ -56,15 +102,75 @@ class Answered(NamedTuple):
 class Memory(Protocol):
     """Remembers; never fails, and never keeps a call waiting."""
 
-    def answers(self, chart: Chart) -> Iterable[Answered]:
-        """What was done with earlier cards of *chart*; nothing where it cannot be known."""
+    def answers(self, chart: Chart) -> Iterable[Answered] | None:
+        """What was done with earlier cards of *chart*; `None` where it cannot be known at once."""
 
     def note(self, chart: Chart, shown: tuple[ShownCard, ...], quiet: tuple[str, ...]) -> None:
         """Remember the cards that were *shown*, and the topics that were *quiet*."""
 
 
-class NoMemory:
-    """Remembers nothing."""
+class Told(NamedTuple):
+    """What the owner is told of a period: tables by their names, and every client that called in it."""
+
+    tables: Mapping[str, list[dict[str, Any]]]
+    clients: tuple[str, ...]
+
+
+class FeedbackKeeper(Memory, Protocol):
+    """Keeps feedback, and what is to be known of calls: all that `web/` and the commands ask for."""
+
+    @property
+    def keeps(self) -> bool:
+        """Whether anything is kept."""
+
+    def begin(self) -> None:
+        """Get ready, before the first call."""
+
+    def called(self, row: dict[str, Any]) -> None:
+        """Remember a call, soon."""
+
+    def place(self, chart: Chart) -> float | None:
+        """The place from 0 to 1 of the patient of *chart*, always the same; `None` where it cannot be known."""
+
+    def weighed(self, weighed: Weighed) -> None:
+        """Remember what was shown and what was held back, soon."""
+
+    def turn(self, client: str) -> AbstractContextManager[None]:
+        """Have a turn to read feedback of *client* and keep it.
+
+        Raises:
+            UnknownService: none is kept.
+            TooMuchFeedback: there is no turn to be had.
+        """
+
+    def save(self, client: str, service: str, items: list[CardOutcome], day: date, began: float) -> None:
+        """Keep feedback; on the disk when this returns. The call *began* then, by `time.perf_counter`.
+
+        Raises:
+            StoreUnavailable: it is not kept.
+        """
+
+    def flush(self, seconds: float = 10) -> bool:
+        """Wait until all is written that was noted so far; whether it was."""
+
+    def can_write(self) -> bool:
+        """Whether feedback can be kept now."""
+
+    def told(self, first: date, last: date, client: str | None, offered: Feedback) -> Told:
+        """The days from *first* to *last*, of one client or all; reasons are named as *offered*.
+
+        Raises:
+            StoreUnavailable: it cannot be read.
+        """
+
+    def close(self) -> None:
+        """Write what waits, and stop."""
+
+
+class NoFeedback:
+    """A `FeedbackKeeper` that remembers nothing and takes no feedback."""
+
+    keeps = False
 
     def answers(self, chart: Chart) -> Iterable[Answered]:
         """Nothing."""
@@ -72,37 +178,94 @@ class NoMemory:
         return ()
 
     def note(self, chart: Chart, shown: tuple[ShownCard, ...], quiet: tuple[str, ...]) -> None:
+        """Nothing is noted."""
+
+    def begin(self) -> None:
+        """Nothing is to be done."""
+
+    def called(self, row: dict[str, Any]) -> None:
+        """Nothing is noted."""
+
+    def place(self, chart: Chart) -> None:
+        """There is no key to know it by."""
+        del chart
+
+    def weighed(self, weighed: Weighed) -> None:
+        """Nothing is noted."""
+
+    def turn(self, client: str) -> NoReturn:
+        """There is none, for any *client*.
+
+        Raises:
+            UnknownService: always.
+        """
+        del client
+        raise UnknownService("Feedback is not kept here (CDS_FEEDBACK)")
+
+    def save(self, client: str, service: str, items: list[CardOutcome], day: date, began: float) -> None:
+        """Never asked: there is no turn."""
+
+    def flush(self, seconds: float = 10) -> bool:
+        """Nothing waits."""
+        del seconds
+        return True
+
+    def can_write(self) -> bool:
+        """Nothing can be kept."""
+        return False
+
+    def told(self, first: date, last: date, client: str | None, offered: Feedback) -> Told:
         """Nothing."""
+        del first, last, client, offered
+        return Told({}, ())
+
+    def close(self) -> None:
+        """Nothing is to be done."""
 
 
-FORGETFUL = NoMemory()
+FORGETFUL = NoFeedback()
 
 
-def said(memory: Memory, chart: Chart, reasons: Mapping[str, FeedbackReason]) -> Iterator[Said]:
+def said(
+    memory: Memory, chart: Chart, reasons: Mapping[str, FeedbackReason], given_up: Callable[[], None]
+) -> Iterator[Said]:
     """What can quiet of what was said of *chart*: acceptances, and reasons of the guidance.
 
     *memory* is asked when the first is wanted: a chart without cards, and most have none, asks nothing of a database.
+    Where it does not know, that is *given_up*, and nothing was said.
     """
     names = {(reason.system, reason.code): name for name, reason in reasons.items()}
-    for one in memory.answers(chart):
+    answers = memory.answers(chart)
+    if answers is None:
+        given_up()
+        return
+    for one in answers:
         name = "" if one.accepted else names.get((one.system or "", one.code or ""))
         if name is not None:
             yield Said(one.topic, one.day, name, one.level, one.indicator, one.follow_up)
 
 
-def shown_cards(evaluation: Evaluation, response: Json) -> tuple[ShownCard, ...]:
+def shown_cards(evaluation: Evaluation, response: Cards) -> tuple[ShownCard, ...]:
     """The cards of *response*, which were written from *evaluation*."""
+    cards: tuple[Card | OrderCard, ...] = (*evaluation.cards, *evaluation.order_cards)
     return tuple(
         ShownCard(
-            written["uuid"],
-            written["source"]["topic"]["code"],
+            written.uuid,
+            written.source.topic.code,
             card.id,
             card.indicator,
             evaluation.levels[card.id],
             tuple(
-                (suggestion["uuid"], min((lab.on for lab in drafted.labs if lab.on is not None), default=None))
-                for suggestion, drafted in zip(written.get("suggestions", ()), card.suggestions, strict=True)
+                (suggestion.uuid, min((lab.on for lab in labs if lab.on is not None), default=None))
+                for suggestion, labs in zip(written.suggestions or (), _labs(card), strict=True)
             ),
         )
-        for card, written in zip(evaluation.cards, response["cards"], strict=True)
+        for card, written in zip(cards, response.cards, strict=True)
     )
+
+
+def _labs(card: Card | OrderCard) -> list[tuple[LabDraft, ...]]:
+    """The tests of each suggestion."""
+    if isinstance(card, OrderCard):
+        return [suggestion.labs for suggestion in card.suggestions]
+    return [suggestion.labs for suggestion in card.suggestions]

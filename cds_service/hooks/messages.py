@@ -6,19 +6,17 @@ decoded in one pass; anything else is read again member by member, to say what t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from cds_service.errors import MalformedRequest
 from cds_service.fhir.bundle import UNREADABLE, is_null
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 PATIENT_FACING = ("Patient/", "RelatedPerson/")
 """`userId` types for whom there are no cards: the wording is for clinicians (row 42)."""
+
 
 EXPLAIN = "example.vitamin-d-magnesium.explain"
 """The extension by which a client asks how an answer came about, and under which it is told."""
@@ -28,6 +26,7 @@ EXPLAIN = "example.vitamin-d-magnesium.explain"
 class HookRequest:
     """One call of a service. `prefetch` maps each key to its raw JSON; empty where the member was absent or null.
 
+    `context` stays raw for the service to read what is its hook's own: it may hold orders, and never shows in a repr.
     `fhir_authorization` stays raw until a call is made with it; it never shows in a repr. `explain` says that the
     client asks how the answer came about.
     """
@@ -36,6 +35,7 @@ class HookRequest:
     hook_instance: str
     patient_id: str
     user_id: str
+    context: msgspec.Raw = field(repr=False)
     prefetch: Mapping[str, msgspec.Raw]
     fhir_server: str | None = None
     fhir_authorization: msgspec.Raw | None = field(default=None, repr=False)
@@ -55,7 +55,7 @@ class _Context(msgspec.Struct):
 class _Envelope(msgspec.Struct):
     hook: str
     hookInstance: str  # noqa: N815 - the specification's name
-    context: _Context
+    context: msgspec.Raw
     fhirServer: str | None = None  # noqa: N815 - the specification's name
     fhirAuthorization: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET  # noqa: N815 - the specification's name
     prefetch: dict[str, msgspec.Raw] | None = None
@@ -63,6 +63,7 @@ class _Envelope(msgspec.Struct):
 
 
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
+_CONTEXT = msgspec.json.Decoder(_Context)
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _STRING = msgspec.json.Decoder(str)
 
@@ -76,9 +77,10 @@ def read_request(body: bytes) -> HookRequest:
     check_utf_8(body)
     try:
         envelope = _ENVELOPE.decode(body)
+        context = _CONTEXT.decode(envelope.context)
     except UNREADABLE:
         return _read_carefully(body)
-    context, authorization = envelope.context, _given(envelope.fhirAuthorization)
+    authorization = _given(envelope.fhirAuthorization)
     told = (envelope.hook, envelope.hookInstance, context.patientId, context.userId, envelope.fhirServer or "x")
     if (
         (authorization is not None and envelope.fhirServer is None)
@@ -91,11 +93,20 @@ def read_request(body: bytes) -> HookRequest:
         envelope.hookInstance,
         context.patientId,
         context.userId,
+        envelope.context,
         envelope.prefetch or {},
         envelope.fhirServer,
         authorization,
         _asks_to_explain(_given(envelope.extension)),
     )
+
+
+def hook_of(body: bytes) -> str:
+    """The hook that *body* names; empty where it cannot be read."""
+    try:
+        return _STRING.decode(_OBJECT.decode(body).get("hook", msgspec.Raw(b'""')))
+    except UNREADABLE:
+        return ""
 
 
 def check_utf_8(body: bytes) -> None:
@@ -109,25 +120,24 @@ def check_utf_8(body: bytes) -> None:
     try:
         body.decode()
     except UnicodeDecodeError as error:
-        message = f"The body is not valid JSON: it is not UTF-8 at byte {error.start}"
-        raise MalformedRequest(message) from error
+        raise MalformedRequest(f"The body is not valid JSON: it is not UTF-8 at byte {error.start}") from error
 
 
 def _read_carefully(body: bytes) -> HookRequest:
     envelope = _object(body, "The body")
-    context = _object(_required(envelope, "context", "The body"), "context")
+    raw_context = _required(envelope, "context", "The body")
+    context = _object(raw_context, "context")
     if _present(envelope, "fhirAuthorization") and not _present(envelope, "fhirServer"):
-        message = "fhirAuthorization needs fhirServer: send the base URL the token is for"
-        raise MalformedRequest(message)
+        raise MalformedRequest("fhirAuthorization needs fhirServer: send the base URL the token is for")
     patient_id = _text(context, "patientId", "context")
     if "/" in patient_id:
-        message = "context.patientId must be the bare id of the Patient, without a slash"
-        raise MalformedRequest(message)
+        raise MalformedRequest("context.patientId must be the bare id of the Patient, without a slash")
     return HookRequest(
         hook=_text(envelope, "hook", "The body"),
         hook_instance=_text(envelope, "hookInstance", "The body"),
         patient_id=patient_id,
         user_id=_text(context, "userId", "context"),
+        context=raw_context,
         prefetch=_object(envelope["prefetch"], "prefetch") if _present(envelope, "prefetch") else {},
         fhir_server=_text(envelope, "fhirServer", "The body") if _present(envelope, "fhirServer") else None,
         fhir_authorization=envelope["fhirAuthorization"] if _present(envelope, "fhirAuthorization") else None,
@@ -153,14 +163,11 @@ def _object(raw: bytes | msgspec.Raw, what: str) -> dict[str, msgspec.Raw]:
     try:
         return _OBJECT.decode(raw)
     except msgspec.ValidationError as error:
-        message = f"{what} must be a JSON object"
-        raise MalformedRequest(message) from error
+        raise MalformedRequest(f"{what} must be a JSON object") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        message = f"{what} is not valid JSON"
-        raise MalformedRequest(message) from error
+        raise MalformedRequest(f"{what} is not valid JSON") from error
     except RecursionError as error:
-        message = f"{what} is nested too deeply"
-        raise MalformedRequest(message) from error
+        raise MalformedRequest(f"{what} is nested too deeply") from error
 
 
 def _present(table: Mapping[str, msgspec.Raw], name: str) -> bool:
@@ -169,8 +176,7 @@ def _present(table: Mapping[str, msgspec.Raw], name: str) -> bool:
 
 def _required(table: Mapping[str, msgspec.Raw], name: str, where: str) -> msgspec.Raw:
     if not _present(table, name):
-        message = f"{where} needs {name}"
-        raise MalformedRequest(message)
+        raise MalformedRequest(f"{where} needs {name}")
     return table[name]
 
 
@@ -178,9 +184,7 @@ def _text(table: Mapping[str, msgspec.Raw], name: str, where: str) -> str:
     try:
         text = _STRING.decode(_required(table, name, where))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        message = f"{where}: {name} must be a string"
-        raise MalformedRequest(message) from error
+        raise MalformedRequest(f"{where}: {name} must be a string") from error
     if not text.strip():
-        message = f"{where}: {name} must not be empty"
-        raise MalformedRequest(message)
+        raise MalformedRequest(f"{where}: {name} must not be empty")
     return text

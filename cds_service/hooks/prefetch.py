@@ -7,25 +7,19 @@ and next pages, are asked of a `Completer`.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from cds_service.clinical.facts import Availability, Source
 from cds_service.errors import PrefetchUnavailable, TooManyResources
-from cds_service.fhir.bundle import Page
 from cds_service.fhir.observations import effective
-from cds_service.fhir.reader import Record, check_patient, check_subjects
-from cds_service.fhir.views import Patient
-from cds_service.hooks.keys import State, prefetched
-from cds_service.hooks.registry import OBSERVATION_KEYS, REQUIRED
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from cds_service.fhir.views import Observation
-    from cds_service.hooks.keys import Key
-    from cds_service.hooks.messages import HookRequest
-    from cds_service.hooks.registry import Service
+from cds_service.fhir.page import Page, stands
+from cds_service.fhir.reader import EMPTY, Record, check_patient, check_subjects
+from cds_service.fhir.views import Observation, Patient
+from cds_service.hooks.messages import HookRequest
+from cds_service.hooks.prefetch_keys import Key, State, prefetched
+from cds_service.hooks.registry import OBSERVATION_KEYS, Service
 
 
 class Gathered(NamedTuple):
@@ -62,60 +56,63 @@ def gather(service: Service, request: HookRequest, completer: Completer, limits:
     """
     sent = request.prefetch
     keys = {source: prefetched(source, sent.get(source.value)) for source in service.prefetch}
-    _check_size(keys, limits)
-    lacking = {
-        source: key
-        for source, key in keys.items()
-        if key.state is State.MISSING or (key.page is not None and key.page.more)
-    }
+    check_size(keys, limits)
+    lacking = {s: key for s, key in keys.items() if key.to_fetch or (key.page is not None and key.page.more)}
     if not lacking:
         return Gathered(keys)
     began = time.perf_counter()
     completed = completer.complete(lacking, service, request)
-    return Gathered({**keys, **completed.keys}, completed.authorization, began, time.perf_counter() - began)
+    settled = {source: key.settled() for source, key in completed.keys.items()}
+    return Gathered({**keys, **settled}, completed.authorization, began, time.perf_counter() - began)
 
 
-def _check_size(keys: Mapping[Source, Key], limits: SizeLimits) -> None:
-    sizes = {source: key.page.size for source, key in keys.items() if key.page is not None}
+def check_size(keys: Mapping[Source, Key], limits: SizeLimits) -> None:
+    """Refuse more than *limits* allow.
+
+    Raises:
+        TooManyResources: a Bundle has more entries, or all of them more resources.
+    """
+    sizes = {source: key.page.entries for source, key in keys.items() if key.page is not None}
     for source, size in sizes.items():
         if size > limits.entries:
-            message = f"prefetch.{source.value} has more entries than this service reads (CDS_MAX_ENTRIES)"
-            raise TooManyResources(message)
+            raise TooManyResources(
+                f"prefetch.{source.value} has more entries than this service reads (CDS_MAX_ENTRIES)"
+            )
     if sum(sizes.values()) > limits.resources:
-        message = "prefetch has more resources than this service reads (CDS_MAX_RESOURCES)"
-        raise TooManyResources(message)
+        raise TooManyResources("prefetch has more resources than this service reads (CDS_MAX_RESOURCES)")
 
 
-def read_record(keys: Mapping[Source, Key], patient_id: str) -> Record:
-    """The record of the patient.
+def read_record(service: Service, keys: Mapping[Source, Key], patient_id: str) -> Record:
+    """The record of the patient, as *service* needs it.
 
     Raises:
         PrefetchUnavailable: a required key cannot be had; all of them are named.
         WrongPatient: a resource belongs to another patient.
     """
-    _require(keys)
+    _require(service, keys)
     patient = keys[Source.PATIENT].patient or Patient()
     check_patient(patient, patient_id)
-    pages = {source: key.page for source, key in keys.items() if key.page is not None}
+    known = {source: key for source, key in keys.items() if key.state is State.KNOWN}
+    pages: dict[Source, Any] = {source: key.page for source, key in known.items() if key.page is not None}
     for source, page in pages.items():
         check_subjects(source.value, page, patient_id)
-    empty: Page[Any] = Page()
     return Record(
         patient=patient,
         observations={source: page for source, page in pages.items() if source in OBSERVATION_KEYS},
-        conditions=pages.get(Source.CONDITIONS, empty),
-        medications=pages.get(Source.MEDICATIONS, empty),
-        lab_orders=pages.get(Source.LAB_ORDERS, empty),
-        availability={source: _availability(key) for source, key in keys.items()},
+        conditions=pages.get(Source.CONDITIONS, EMPTY),
+        medications=pages.get(Source.MEDICATIONS, EMPTY),
+        lab_orders=pages.get(Source.LAB_ORDERS, EMPTY),
+        availability={source: _availability(service, key) for source, key in keys.items()},
     )
 
 
-def _require(keys: Mapping[Source, Key]) -> None:
-    lost = {source.value: why for source in REQUIRED if (why := _lost(keys[source]))}
+def _require(service: Service, keys: Mapping[Source, Key]) -> None:
+    lost = {source.value: why for source in service.required if (why := _lost(keys[source]))}
     if lost:
         reasons = "; ".join(f"{source.value}: {lost[source.value]}" for source in keys if source.value in lost)
-        message = f"Required prefetch is not available ({reasons}). Send these keys as the discovery document asks."
-        raise PrefetchUnavailable(message)
+        raise PrefetchUnavailable(
+            f"Required prefetch is not available ({reasons}). Send these keys as the discovery document asks."
+        )
 
 
 def _lost(key: Key) -> str:
@@ -124,8 +121,6 @@ def _lost(key: Key) -> str:
         return key.why
     if key.page is None:
         return ""
-    if key.page.unreadable and not key.page.resources:
-        return "no entry of its Bundle is a FHIR resource"
     if key.page.more and not newest_first(key.page):
         return (
             "it has a next page and is not sorted newest first, so the newest result may be missing"
@@ -136,20 +131,20 @@ def _lost(key: Key) -> str:
 
 def newest_first(page: Page[Observation]) -> bool:
     """Whether *page* holds dated results in falling order, so that its first is the newest there is."""
-    days = [effective(observation).day for observation in page.resources]
+    days = [effective(observation).day for observation in page.resources if stands(observation)]
     dated = [day for day in days if day is not None]
     if not dated or len(dated) < len(days):
         return False
     return all(earlier >= later for earlier, later in pairwise(dated))
 
 
-def _availability(key: Key) -> Availability:
-    """A next page that was not followed, or an entry that is no resource, leaves a source partial (section 9.6).
+def _availability(service: Service, key: Key) -> Availability:
+    """An answer that is not whole leaves a source partial (section 9.6).
 
-    A required key that got here shows its newest results, which is all that is asked of it.
+    A required key with a next page that got here shows its newest results, which is all that is asked of that page.
     """
     if key.state in (State.MISSING, State.FAILED):
         return Availability.UNAVAILABLE
-    if key.page is not None and (key.page.unreadable or (key.page.more and key.source not in REQUIRED)):
+    if key.page is not None and (key.page.short or (key.page.more and key.source not in service.required)):
         return Availability.PARTIAL
     return Availability.AVAILABLE

@@ -6,26 +6,22 @@ The record of prefetch holds keys, states, reasons and times: no value of the pa
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from cds_service.hooks.keys import State
-from cds_service.hooks.memory import ANYONE
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from cds_service.clinical.evaluate import Evaluation
-    from cds_service.fhir.orders import Json
-    from cds_service.hooks.keys import Key
-    from cds_service.hooks.memory import ShownCard
-    from cds_service.hooks.messages import HookRequest
-    from cds_service.hooks.prefetch import Gathered
-
+from cds_service.clinical.evaluate import Evaluation
+from cds_service.fhir.orders import Json
+from cds_service.hooks.memory import ANYONE, NOTHING_WEIGHED, Places, ShownCard, Weighed, nowhere
+from cds_service.hooks.messages import HookRequest
+from cds_service.hooks.prefetch import Gathered
+from cds_service.hooks.prefetch_keys import Key, State
+from cds_service.modes import EVERYTHING_ON, InForce
 
 PLAIN = re.compile(r"[A-Za-z0-9._~:-]+")
 """What is repeated of the client's own words: an identifier, and nothing that could be a sentence or a name."""
 LONGEST = 64
+GIVEN_UP = "given up"
+LACKING = (State.MISSING, State.FAILED)
 NOT_SHOWN = "not shown: unlike an identifier"
 
 
@@ -42,30 +38,51 @@ class Call:
     gathered: Gathered | None = None
     cards: tuple[ShownCard, ...] = ()
     quiet: tuple[str, ...] = ()
+    unasked: bool = False
+    """Whether the cards went out as if nothing had been said of earlier ones, since that could not be known."""
     stages: Mapping[str, float] = field(default_factory=dict)
+    mode: InForce = EVERYTHING_ON
+    weighed: Weighed = NOTHING_WEIGHED
+    """What was to be shown, by which mode, and what was held back."""
+    place: Places = nowhere
 
     @property
     def topics(self) -> tuple[str, ...]:
         """The topics of the cards that were shown."""
         return tuple(card.topic for card in self.cards)
 
+    def give_up(self) -> None:
+        """What was said of earlier cards cannot be known."""
+        self.unasked = True
+
     def told(self) -> Json:
-        """It as fields of the log."""
+        """The fields that the log has of it."""
         fields: Json = {}
         if self.request is not None:
             fields["hook"] = plain(self.request.hook)
             fields["hookInstance"] = plain(self.request.hook_instance)
         fields["topics"] = list(self.topics)
+        if not self.mode.is_plain:
+            fields["mode"] = str(self.mode)
+            fields["silent"] = [card.topic for card in self.weighed.silent]
+        if self.unasked:
+            fields["lookUp"] = GIVEN_UP
         if self.request is not None and self.gathered is not None:
             fields |= record(self.request, self.gathered)
+            fields["fhirCalls"] = {
+                key.source.value: [asked.outcome.value for asked in key.asked]
+                for key in self.gathered.keys.values()
+                if key.asked
+            }
         return fields
 
     def keys(self) -> dict[str, int]:
         """How many prefetch keys were sent, fetched, and lacking in the end."""
-        keys = () if self.gathered is None else tuple(self.gathered.keys.values())
-        lacking = sum(key.state in (State.MISSING, State.FAILED) for key in keys)
-        fetched = sum(key.fetched and key.state not in (State.MISSING, State.FAILED) for key in keys)
-        return {"prefetched": len(keys) - lacking - fetched, "fetched": fetched, "lacking": lacking}
+        found = {"prefetched": 0, "fetched": 0, "lacking": 0}
+        for key in () if self.gathered is None else self.gathered.keys.values():
+            lacking = key.state in LACKING
+            found["lacking" if lacking else "fetched" if key.fetched else "prefetched"] += 1
+        return found
 
 
 def plain(text: str) -> str:

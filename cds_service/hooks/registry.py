@@ -1,22 +1,26 @@
-"""The services there are: id, hook, prefetch templates. The one source for discovery, prefetch and the docs."""
+"""What a service is, and the services there are. The one source for discovery, prefetch and the docs.
+
+A service brings all that is its own: templates, how it reads its context, and who evaluates. `app.py` lists them.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import date
+from typing import Any
 
-from cds_service.clinical.facts import Source
+import msgspec
+
+from cds_service.clinical.cards.quiet import Said
+from cds_service.clinical.evaluate import Evaluation
+from cds_service.clinical.facts import PatientFacts, Source
+from cds_service.clinical.guidance_types import Guidance
 from cds_service.errors import MalformedRequest, UnknownService
-from cds_service.fhir.valuesets import LOINC
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from cds_service.fhir.orders import Json
-    from cds_service.fhir.terminology import Terminology
-
-REQUIRED = frozenset({Source.PATIENT, Source.VITAMIN_D, Source.MAGNESIUM})
-"""A required key that is neither prefetched nor reachable is 412 (design contract)."""
+from cds_service.fhir.reader import Record
+from cds_service.hooks.answers import Cards, Words
+from cds_service.hooks.card_json import CardWriter
+from cds_service.hooks.ordered import Ordered
 
 OBSERVATION_KEYS: Mapping[Source, frozenset[str]] = {
     Source.VITAMIN_D: frozenset({"vitamin-d"}),
@@ -27,16 +31,67 @@ OBSERVATION_KEYS: Mapping[Source, frozenset[str]] = {
 }
 """The analytes each Observation key asks for (decision table, section 3.6)."""
 
-COUNTS = {Source.VITAMIN_D: 50, Source.MAGNESIUM: 50, Source.CHEMISTRY: 300, Source.KIDNEY: 300, Source.VITALS: 200}
-"""`_count` of each Observation query: large enough that one page is the rule."""
 
-CALCITRIOL = "62290-2"
-"""1,25(OH)2D is asked for only to say that it is no measure of vitamin D status; it is never banded (3.3)."""
+SPECIFICATION = "3.0.0"
+"""The version of CDS Hooks that the services keep to, as a client of an older one can call them too (row 19)."""
+
+
+class ServiceEntry(msgspec.Struct, rename="camel", kw_only=True, frozen=True):
+    """What the discovery document says of a service."""
+
+    hook: Words
+    id: Words
+    title: Words
+    description: Words
+    usage_requirements: Words
+    prefetch: dict[str, Words]
+    version: Words
+    hook_version: Words | msgspec.UnsetType = msgspec.UNSET
+
+
+class Discovery(msgspec.Struct, frozen=True):
+    """The discovery document."""
+
+    services: tuple[ServiceEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the evaluator of a service is asked. `context` is what the service read of the hook's own context.
+
+    Rows of topics in `off_topics` are silent at the order hooks.
+    """
+
+    facts: PatientFacts
+    context: Any
+    guidance: Guidance
+    today: date
+    max_cards: int
+    said: Iterable[Said] = ()
+    off_topics: frozenset[str] = frozenset()
+
+
+def never_idle(context: Any) -> bool:
+    """Every call is this service's business."""
+    del context
+    return False
+
+
+def as_it_is(context: Any, record: Record) -> Any:
+    """The record tells nothing more of the context."""
+    del record
+    return context
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One CDS service. `prefetch` maps each key to its FHIR query."""
+    """One CDS service. `prefetch` maps each key to its FHIR query; without a `required` one a call is 412.
+
+    `read_context` reads what the hook's context holds beside patient and user (MalformedRequest: it cannot be read);
+    `is_idle` says that nothing in it is this service's business, so that no prefetch is read; `completed` is the
+    context once the record is known. `evaluate` decides what to show and `write` puts it into JSON. `advertised`: the
+    keys that discovery asks for, where they are not all. `hook_version` is that of the hook, where its pages agree.
+    """
 
     id: str
     hook: str
@@ -44,17 +99,31 @@ class Service:
     description: str
     usage_requirements: str
     prefetch: Mapping[Source, str]
+    required: frozenset[Source]
+    read_context: Callable[[msgspec.Raw], Any]
+    evaluate: Callable[[Question], Evaluation]
+    is_idle: Callable[[Any], bool] = never_idle
+    completed: Callable[[Any, Record], Any] = as_it_is
+    write: Callable[[CardWriter, Evaluation, Any, Ordered], tuple[Cards, Evaluation]] | None = None
+    advertised: frozenset[Source] | None = None
+    hook_version: str | None = None
 
-    def discovery(self) -> Json:
-        """Its entry in the discovery document (rows 12 to 18)."""
-        return {
-            "hook": self.hook,
-            "id": self.id,
-            "title": self.title,
-            "description": self.description,
-            "usageRequirements": self.usage_requirements,
-            "prefetch": {key.value: query for key, query in self.prefetch.items()},
-        }
+    def discovery(self) -> ServiceEntry:
+        """Its entry in the discovery document (rows 12 to 20)."""
+        return ServiceEntry(
+            hook=self.hook,
+            id=self.id,
+            title=self.title,
+            description=self.description,
+            usage_requirements=self.usage_requirements,
+            prefetch={
+                key.value: query
+                for key, query in self.prefetch.items()
+                if self.advertised is None or key in self.advertised
+            },
+            version=SPECIFICATION,
+            hook_version=self.hook_version or msgspec.UNSET,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +142,15 @@ class Registry:
             if service.id == service_id:
                 return service
         known = ", ".join(service.id for service in self.services)
-        message = f"There is no such service. Known: {known}"
-        raise UnknownService(message)
+        raise UnknownService(f"There is no such service. Known: {known}")
 
-    def discovery(self) -> Json:
+    def answering(self, hook: str) -> Service:
+        """The service on *hook*, or the first, which says what is wrong with a call of another."""
+        return next((service for service in self.services if service.hook == hook), self.services[0])
+
+    def discovery(self) -> Discovery:
         """The discovery document (rows 9 to 20)."""
-        return {"services": [service.discovery() for service in self.services]}
+        return Discovery(tuple(service.discovery() for service in self.services))
 
 
 def check_hook(service: Service, hook: str) -> None:
@@ -88,43 +160,4 @@ def check_hook(service: Service, hook: str) -> None:
         MalformedRequest: names both hooks.
     """
     if hook != service.hook:
-        message = f"{service.id} answers the hook {service.hook}, not {hook[:64]!r}"
-        raise MalformedRequest(message)
-
-
-def build(terms: Terminology) -> Registry:
-    """The services, with templates built from the value sets that are read."""
-    return Registry((_patient_view(terms),))
-
-
-def _patient_view(terms: Terminology) -> Service:
-    patient = "patient={{context.patientId}}"
-    prefetch = {Source.PATIENT: "Patient/{{context.patientId}}"}
-    for key, analytes in OBSERVATION_KEYS.items():
-        codes = [code.code for code in terms.lab.values() if code.analyte in analytes]
-        codes += [CALCITRIOL] if key is Source.VITAMIN_D else []
-        codes += sorted(terms.pregnancy_question) if key is Source.VITALS else []
-        prefetch[key] = f"Observation?{patient}&code={_code_list(codes)}&_sort=-date&_count={COUNTS[key]}"
-    prefetch[Source.CONDITIONS] = f"Condition?{patient}&_count=200"
-    prefetch[Source.MEDICATIONS] = f"MedicationRequest?{patient}&status=active,completed,stopped&_count=200"
-    prefetch[Source.LAB_ORDERS] = f"ServiceRequest?{patient}&status=active,draft&_count=100"
-    return Service(
-        id="vitamin-d-magnesium",
-        hook="patient-view",
-        title="Vitamin D and magnesium",
-        description=(
-            "Reads the patient's 25(OH)D and magnesium results when a chart opens and answers with what was found, "
-            "drafts of orders and the references. Aims to treat vitamin D and magnesium together, since low magnesium "
-            "can blunt vitamin D treatment. Decision support awaiting clinical review."
-        ),
-        usage_requirements=(
-            "For health professionals. Needs the Patient and the 25(OH)D and magnesium Observations (FHIR R4), by "
-            "prefetch; calcium and other chemistry, kidney results, body size, conditions, medications and laboratory "
-            "orders make order suggestions possible: what is not available closes them."
-        ),
-        prefetch=prefetch,
-    )
-
-
-def _code_list(codes: Iterable[str]) -> str:
-    return ",".join(f"{LOINC}|{code}" for code in dict.fromkeys(codes))
+        raise MalformedRequest(f"{service.id} answers the hook {service.hook}, not {hook[:64]!r}")

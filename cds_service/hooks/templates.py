@@ -21,8 +21,7 @@ def fill(template: str, patient_id: str) -> str:
         ValueError: *patient_id* is a step in a path rather than an id.
     """
     if patient_id in DOTS:
-        message = "context.patientId must be the id of a Patient"
-        raise ValueError(message)
+        raise ValueError("context.patientId must be the id of a Patient")
     path, mark, query = template.partition("?")
     path = path.replace(TOKEN, quote(patient_id, safe=""))
     if not mark:

@@ -3,36 +3,33 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
+from msgspec import Meta
 
 from cds_service.clinical.days import add_months
 from cds_service.clinical.facts import Source
 from cds_service.errors import MalformedRequest
-from cds_service.fhir.bundle import Page
 from cds_service.fhir.drugs import MAGNESIUM as MAGNESIUM_PRODUCTS
 from cds_service.fhir.drugs import NUTRITIONAL
 from cds_service.fhir.medications import read_medications
 from cds_service.fhir.observations import STATUS_RANK
-from cds_service.fhir.views import LabConcept, MedicationRequest
+from cds_service.fhir.page import Page
+from cds_service.fhir.terminology import Terminology
+from cds_service.fhir.views import MedicationRequest
+from cds_service.hooks.patient_bundle import analyte_of
 from cds_service.playground import therapies
-from cds_service.playground.resources import bundle, observation
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from cds_service.fhir.terminology import Terminology
-    from cds_service.playground.resources import Json
-    from cds_service.playground.therapies import Therapy
+from cds_service.playground.resources import Json, bundle, observation
+from cds_service.playground.therapies import Choice
 
 NONE = "none"
 """Instead of a value: there is no result on file."""
 TOTALS = frozenset({"total", "ambiguous"})
-EGFR, EGFR_NAME, EGFR_UNIT = "98979-8", "eGFR (CKD-EPI 2021)", "mL/min/{1.73_m2}"
+EGFR_NAME, EGFR_UNIT = "eGFR (CKD-EPI 2021)", "mL/min/{1.73_m2}"
 EARLIER = timedelta(days=120)
 """A changed eGFR was the same so long before, so that kidney disease counts as known."""
 MOST_RESULT, MOST_AGE, MOST_EGFR = Decimal(10_000), 120, 200
@@ -46,13 +43,16 @@ class Scale(NamedTuple):
     step: Decimal
 
 
-class Analyte(NamedTuple):
-    """A result that can be changed: where it is, how one is made where there is none, and scales by unit."""
+class Changeable(NamedTuple):
+    """A result that can be changed: where it is, how one is made where there is none, and scales by unit.
+
+    A new one has the first code of its analyte with this LOINC property.
+    """
 
     source: Source
     name: str
     label: str
-    code: str
+    loinc_property: str
     unit: str
     scales: Mapping[str, Scale]
 
@@ -61,19 +61,19 @@ def _scale(low: str, high: str, step: str) -> Scale:
     return Scale(Decimal(low), Decimal(high), Decimal(step))
 
 
-VITAMIN_D = Analyte(
+VITAMIN_D = Changeable(
     Source.VITAMIN_D,
     "vitamin-d",
     "25(OH)D",
-    "62292-8",
+    "MCnc",
     "ng/mL",
     {"ng/mL": _scale("4", "160", "0.5"), "nmol/L": _scale("10", "400", "1")},
 )
-MAGNESIUM = Analyte(
+MAGNESIUM = Changeable(
     Source.MAGNESIUM,
     "magnesium",
     "Magnesium",
-    "2601-3",
+    "SCnc",
     "mmol/L",
     {
         "mmol/L": _scale("0.30", "2.40", "0.01"),
@@ -81,19 +81,36 @@ MAGNESIUM = Analyte(
         "meq/L": _scale("0.6", "4.8", "0.02"),
     },
 )
+CHANGES = ("vitamin_d", "magnesium", "age", "egfr", "therapy", "magnesium_therapy")
+"""What of a trial changes the patient."""
 ANALYTES = {"vitaminD": VITAMIN_D, "magnesium": MAGNESIUM}
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """What is to be otherwise than in the chart; what is `None` stays. Results are a number or `none`."""
+NumberText = Annotated[str, Meta(description="A number as text; for a result also `none`.")]
 
-    vitamin_d: str | None = None
-    magnesium: str | None = None
-    age: str | None = None
-    egfr: str | None = None
+
+class Trial(msgspec.Struct, rename="camel", frozen=True, forbid_unknown_fields=True):
+    """What is to be tried. The patient is a situation, or a text; what is null is as the situation or chart has it."""
+
+    situation: Annotated[str, Meta(description="The name of a folder of `fhir_fixtures`.")] | None = None
+    text: Annotated[str, Meta(description="Instead: a CDS Hooks request, or a FHIR Bundle.")] | None = None
+    profile: str | None = None
+    overlay: str | None = None
+    as_of: date | None = None
+    visit: Annotated[str, Meta(max_length=64)] = ""
+    settled: Annotated[bool, Meta(description="Remember the cards, so that feedback on them counts.")] = False
+    undone: Annotated[tuple[str, ...], Meta(max_length=64, description="Topics that are no longer to be quiet.")] = ()
+    vitamin_d: NumberText | None = None
+    magnesium: NumberText | None = None
+    age: NumberText | None = None
+    egfr: NumberText | None = None
     therapy: str | None = None
     magnesium_therapy: str | None = None
+
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether the patient is as the chart has it."""
+        return {getattr(self, name) for name in CHANGES} == {None}
 
     def apply(self, request: Json, terms: Terminology, today: date) -> Json:
         """A copy of *request* with the changes.
@@ -129,7 +146,7 @@ class Dial(NamedTuple):
     scale: Scale
 
 
-def dial(request: Json, analyte: Analyte, terms: Terminology) -> Dial:
+def dial(request: Json, analyte: Changeable, terms: Terminology) -> Dial:
     """Where the slider of *analyte* stands for *request*."""
     prefetch = request.get("prefetch")
     found = newest(prefetch, analyte, terms) if isinstance(prefetch, dict) else None
@@ -140,9 +157,11 @@ def dial(request: Json, analyte: Analyte, terms: Terminology) -> Dial:
     return Dial(Decimal(str(quantity["value"])), str(quantity.get("unit") or unit), analyte.scales[unit])
 
 
-def newest(prefetch: Json, analyte: Analyte, terms: Terminology) -> Json | None:
+def newest(prefetch: Json, analyte: Changeable, terms: Terminology) -> Json | None:
     """The newest result of *analyte* that is a plain number in a unit there is a scale for."""
-    plain = [resource for resource in entries(prefetch, analyte.source) if _is_plain(resource, analyte, terms)]
+    held = list(entries(prefetch, analyte.source))
+    added_up = {_day(resource) for resource in held if analyte_of(resource, terms)[1] == "d2"}
+    plain = [resource for resource in held if _is_plain(resource, analyte, terms, added_up)]
     return max(plain, key=lambda resource: str(resource.get("effectiveDateTime", "")), default=None)
 
 
@@ -156,27 +175,25 @@ def entries(prefetch: Json, source: Source) -> Iterator[Json]:
             yield resource
 
 
-def analyte_of(resource: Json, terms: Terminology) -> tuple[str, str]:
-    """The analyte and form that an Observation measures; empty where it is none of ours."""
-    try:
-        concept = msgspec.convert(resource.get("code"), LabConcept)
-    except msgspec.ValidationError:
-        return "", ""
-    code = terms.measures(concept.codings())
-    return ("", "") if code is None else (code.analyte, code.form)
+def _day(resource: Json) -> str:
+    return str(resource.get("effectiveDateTime", ""))[:10]
 
 
-def _is_plain(resource: Json, analyte: Analyte, terms: Terminology) -> bool:
+def _is_plain(resource: Json, analyte: Changeable, terms: Terminology, added_up: set[str]) -> bool:
+    """Whether it is a number that can be changed. On a day of *added_up*, 25(OH)D3 is one of two fractions."""
     quantity = resource.get("valueQuantity")
-    if not isinstance(quantity, dict) or resource.get("status") not in STATUS_RANK or quantity.get("comparator"):
+    if not isinstance(quantity, dict) or str(resource.get("status")) not in STATUS_RANK or quantity.get("comparator"):
         return False
     name, form = analyte_of(resource, terms)
-    if name != analyte.name or (name == VITAMIN_D.name and form not in TOTALS):
+    alone = form == "d3" and _day(resource) not in added_up
+    if name != analyte.name or (name == VITAMIN_D.name and form not in TOTALS and not alone):
         return False
-    return isinstance(quantity.get("value"), int | float | Decimal) and bool(_unit(quantity, analyte))
+    value = quantity.get("value")
+    number = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+    return number and bool(_unit(quantity, analyte))
 
 
-def _unit(quantity: Json, analyte: Analyte) -> str:
+def _unit(quantity: Json, analyte: Changeable) -> str:
     """The unit of *quantity* as its scale is named; empty where there is none."""
     given = str(quantity.get("unit") or quantity.get("code") or "").lower()
     return next((unit for unit in analyte.scales if unit.lower() == given), "")
@@ -196,8 +213,7 @@ def _number(name: str, text: str, most: Decimal) -> Decimal:
 def _whole(name: str, text: str, most: int) -> int:
     number = _number(name, text, Decimal(most))
     if number != number.to_integral_value():
-        message = f"{name} must be a whole number"
-        raise MalformedRequest(message)
+        raise MalformedRequest(f"{name} must be a whole number")
     return int(number)
 
 
@@ -209,7 +225,7 @@ class _Chart:
         self._terms = terms
         self._today = today
 
-    def set_result(self, analyte: Analyte, text: str) -> None:
+    def set_result(self, analyte: Changeable, text: str) -> None:
         """Change the newest result, add one, or take all of them away."""
         if text == NONE:
             self._prefetch[analyte.source.value] = bundle(())
@@ -219,8 +235,19 @@ class _Chart:
         if found is not None:
             found["valueQuantity"]["value"] = value
             return
-        made = observation(analyte.code, analyte.label, value, analyte.unit, self._today)
+        made = observation(
+            self._code(analyte.name, analyte.loinc_property), analyte.label, value, analyte.unit, self._today
+        )
         self._prefetch[analyte.source.value] = bundle([made, *entries(self._prefetch, analyte.source)])
+
+    def _code(self, analyte: str, loinc_property: str = "") -> str:
+        """The code that is preferred for *analyte*."""
+        codes = [
+            code
+            for code in self._terms.lab.values()
+            if code.analyte == analyte and code.loinc_property == loinc_property
+        ]
+        return min(codes, key=lambda code: (code.rank, code.specificity)).code
 
     def set_age(self, age: int) -> None:
         """Let the patient have turned *age* today."""
@@ -230,16 +257,15 @@ class _Chart:
 
     def set_egfr(self, value: Decimal) -> None:
         """Let the eGFR be *value*, now and some months ago, in place of all that is known of the kidneys."""
-        days = (self._today, self._today - EARLIER)
+        days, code = (self._today, self._today - EARLIER), self._code("egfr")
         self._prefetch[Source.KIDNEY.value] = bundle(
-            observation(EGFR, EGFR_NAME, value, EGFR_UNIT, day) for day in days
+            observation(code, EGFR_NAME, value, EGFR_UNIT, day) for day in days
         )
 
-    def set_therapy(self, replaced: str, offered: Mapping[str, Therapy], choice: str) -> None:
+    def set_therapy(self, replaced: str, offered: Mapping[str, Choice], choice: str) -> None:
         """Put the therapy *choice* in place of the orders of the drug set *replaced*."""
         if choice != therapies.NONE and choice not in offered:
-            message = f"There is no such therapy: {', '.join([therapies.NONE, *offered])}"
-            raise MalformedRequest(message)
+            raise MalformedRequest(f"There is no such therapy: {', '.join([therapies.NONE, *offered])}")
         kept = [order for order in entries(self._prefetch, Source.MEDICATIONS) if replaced not in self._sets(order)]
         new = [] if choice == therapies.NONE else [offered[choice].order(self._today)]
         self._prefetch[Source.MEDICATIONS.value] = bundle([*new, *kept])

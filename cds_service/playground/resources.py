@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from datetime import date
+from decimal import Decimal
+from typing import Any
 
 from cds_service.fhir.units import UCUM
 from cds_service.fhir.valuesets import LOINC, RXNORM
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from datetime import date
-    from decimal import Decimal
 
 Json = dict[str, Any]
 

@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import msgspec
 
 from cds_service.errors import SettingsError
+from cds_service.playground.introduced import INTRODUCED, Introduced
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from pathlib import Path
-
-FIRST = (
-    "vector-v02-deficient-nmol-low-magnesium",
-    "vector-v03-insufficient-at-20-magnesium-unknown",
-    "resistance-deficient-high-dose",
-    "severe-hypomagnesaemia-with-deficiency",
-    "vector-v10-toxic-level-with-hypercalcaemia-on-10000-iu",
-    "ckd-g4-low-magnesium",
-    "pregnant-deficient",
-    "normal-patient-no-card",
-)
-"""What somebody new looks at first; the first of them is shown when the page opens."""
-START, SYNTHETIC, NO_CARD, OTHER = "Start here", "Synthetic patients", "No card, and why", "Safety and the rest"
+SYNTHETIC, NO_CARD, OTHER = "Synthetic patients", "No card, and why", "Safety and the rest"
 FAMILIES = {"vitamin-d": "Vitamin D first", "magnesium": "Magnesium first"}
 """By what the topic of the first card begins with."""
-GROUPS = (START, SYNTHETIC, *FAMILIES.values(), OTHER, NO_CARD)
+PEOPLE = {one.situation: one.person for one in INTRODUCED}
+WORKING_NOTE = "AMBIGUOUS:"
+"""So begin the notes of `expected.json` on how an open point was read: they are for who works on the rules."""
+GROUPS = (SYNTHETIC, *FAMILIES.values(), OTHER, NO_CARD)
 
 
 class _Shown(msgspec.Struct):
@@ -51,10 +41,12 @@ class _Expected(msgspec.Struct):
 class Situation:
     """A made-up patient: its name for programs, its title, the day and guidance it is for, and its request.
 
-    `reasoning` is what was worked out by hand from the decision table.
+    `person` is the made-up name of one that is introduced; `reasoning` is what was worked out by hand from the decision
+    table.
     """
 
     name: str
+    person: str
     title: str
     group: str
     as_of: date
@@ -74,34 +66,52 @@ class Situations:
     @property
     def first(self) -> Situation:
         """The one that is shown when the page opens."""
-        return self._named[FIRST[0]]
+        return self._named[INTRODUCED[0].situation]
 
     def find(self, name: str) -> Situation | None:
         """The situation *name*, or `None`."""
         return self._named.get(name)
 
-    def groups(self) -> Mapping[str, list[Situation]]:
-        """Every situation once, in the groups of the list that a user chooses from."""
-        found: dict[str, list[Situation]] = {group: [] for group in GROUPS}
-        found[START] = [self._named[name] for name in FIRST]
-        for situation in sorted(self._named.values(), key=lambda one: one.title.lower()):
-            if situation.name not in FIRST:
-                found[situation.group].append(situation)
-        return found
+    def all(self) -> tuple[Situation, ...]:
+        """Every one, by name."""
+        return tuple(self._named.values())
+
+    @property
+    def introduced(self) -> tuple[Introduced, ...]:
+        """Those that the page introduces."""
+        return INTRODUCED
+
+    @property
+    def rest(self) -> list[Situation]:
+        """All others, group by group, by title: what is searched."""
+        shown = {one.situation for one in INTRODUCED}
+        others = [situation for situation in self._named.values() if situation.name not in shown]
+        return sorted(others, key=lambda one: (GROUPS.index(one.group), one.title.lower()))
+
+
+@cache
+def at_orders(folder: Path) -> tuple[Situation, ...]:
+    """The situations of *folder* that are about an order.
+
+    Raises:
+        SettingsError: one cannot be read.
+    """
+    return tuple(_read(place) for place in sorted(folder.glob("orders/*/expected.json")))
 
 
 @cache
 def load(folder: Path) -> Situations:
-    """Read the situations of *folder*.
+    """Read the situations of *folder* in which a chart is opened.
 
     Raises:
         SettingsError: there are none, or one cannot be read.
     """
     found = [_read(place) for place in sorted(folder.glob("*/expected.json"))]
-    missing = set(FIRST) - {situation.name for situation in found}
+    missing = {one.situation for one in INTRODUCED} - {situation.name for situation in found}
     if missing:
-        message = f"{folder.name}: these situations are missing: {', '.join(sorted(missing))} (CDS_PLAYGROUND=false)"
-        raise SettingsError(message)
+        raise SettingsError(
+            f"{folder.name}: these situations are missing: {', '.join(sorted(missing))} (CDS_PLAYGROUND=false)"
+        )
     return Situations(found)
 
 
@@ -110,17 +120,17 @@ def _read(place: Path) -> Situation:
         expected = msgspec.json.decode(place.read_bytes(), type=_Expected)
         return Situation(
             name=place.parent.name,
+            person=PEOPLE.get(place.parent.name, ""),
             title=expected.title,
             group=_group(place.parent.name, expected),
             as_of=date.fromisoformat(expected.asOf),
             profile=expected.profile,
             overlay=expected.ckdOverlay,
-            reasoning=tuple(expected.reasoning),
+            reasoning=tuple(line for line in expected.reasoning if not line.startswith(WORKING_NOTE)),
             body=(place.parent / "request.json").read_bytes(),
         )
     except (OSError, ValueError) as error:
-        message = f"{place.parent.name}: the situation cannot be read: {error}"
-        raise SettingsError(message) from error
+        raise SettingsError(f"{place.parent.name}: the situation cannot be read: {error}") from error
 
 
 def _group(name: str, expected: _Expected) -> str:

@@ -1,37 +1,30 @@
-"""25(OH)D and magnesium over time, with the bands of the profile: numbers for a plot, and the same as a table."""
+"""25(OH)D and magnesium over time in one picture, with the bands of the profile: numbers to draw, and as a table."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from cds_service.clinical.bands import D, M, edges_in_force
-from cds_service.clinical.facts import Kind
-from cds_service.clinical.vitamin_d_state import NG_PER_NMOL
+from cds_service.clinical.factors import MAGNESIUM, VITAMIN_D
+from cds_service.clinical.facts import Family, Kind, LabResult, PatientFacts, Source
+from cds_service.clinical.guidance_types import Guidance
+from cds_service.playground import bands
+from cds_service.playground.bands import Span
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from cds_service.clinical.facts import Family, LabResult, PatientFacts
-    from cds_service.clinical.guidance_types import Guidance
-
-WIDTH, HEIGHT = 640, 240
-LEFT, RIGHT, TOP, BOTTOM = 46, 12, 12, 30
+WIDTH, HEIGHT, DAYS = 400, 116, 18
+"""Of each plot; both share the days below them."""
+LEFT, RIGHT, TOP, BOTTOM = 36, 8, 18, 4
+LINE = 9
+"""The least height between two numbers."""
 MOST_POINTS = 100
 SHORTEST = timedelta(days=365)
-VITAMIN_D_UNITS: dict[Family, str] = {"mass": "ng/mL", "molar": "nmol/L"}
 VITAMIN_D_TOP: dict[Family, Decimal] = {"mass": Decimal(60), "molar": Decimal(150)}
-MAGNESIUM_TOP = Decimal("1.3")
+MAGNESIUM_TOP, MAGNESIUM_FLOOR = Decimal("1.2"), Decimal("0.4")
+"""Nothing is to be seen below the floor, unless a result lies there."""
 HEADROOM = Decimal("1.08")
-NAMES = {
-    D.DEF: ("deficient", "low"), D.INS: ("insufficient", "lowish"), D.OK: ("adequate", "fine"),
-    D.NOBAND: ("no band", "none"), D.HIGH: ("high", "highish"), D.TOX: ("toxic", "high"),
-    M.SEV: ("severely low", "low"), M.LOW: ("low", "lowish"), M.LAT: ("low-normal", "edge"),
-    M.NORM: ("in range", "fine"), M.HIGH: ("high", "highish"), M.VHIGH: ("very high", "high"),
-}  # fmt: skip
-"""Each band in words, and how it is shaded."""
 
 
 class Shade(NamedTuple):
@@ -72,6 +65,7 @@ class Plot:
     upwards: tuple[Tick, ...]
     width: int = WIDTH
     height: int = HEIGHT
+    days: int = DAYS
     left: int = LEFT
     right: int = WIDTH - RIGHT
     top: int = TOP
@@ -86,23 +80,28 @@ class Plot:
 class _Frame:
     """From days and values to places in the plot."""
 
-    def __init__(self, first: date, last: date, most: Decimal) -> None:
+    def __init__(self, first: date, last: date, most: Decimal, least: Decimal = Decimal(0)) -> None:
         self.first = first
         self.days = max(1, (last - first).days)
         self.most = most
+        self.least = least
 
     def x(self, day: date) -> float:
         share = (day - self.first).days / self.days
         return round(LEFT + share * (WIDTH - LEFT - RIGHT), 1)
 
     def y(self, value: Decimal) -> float:
-        share = float(min(value, self.most) / self.most)
+        share = float((min(max(value, self.least), self.most) - self.least) / (self.most - self.least))
         return round(HEIGHT - BOTTOM - share * (HEIGHT - BOTTOM - TOP), 1)
 
 
-def plots(facts: PatientFacts, guidance: Guidance, today: date) -> tuple[Plot, Plot]:
-    """The two plots; their days are the same, so that they can be read one above the other."""
-    vitamin_d, magnesium = _dated(facts.vitamin_d, today), _dated(facts.magnesium, today)
+def plots(facts: PatientFacts, guidance: Guidance, today: date, unplaced: Collection[str] = ()) -> tuple[Plot, Plot]:
+    """The two plots; their days are the same, so that they can be read one above the other.
+
+    *unplaced* are the keys of results whose newest value the rules could not place in a band: it is not drawn as if.
+    """
+    vitamin_d = _placed(_dated(facts.vitamin_d, today), Source.VITAMIN_D in unplaced)
+    magnesium = _placed(_dated(facts.magnesium, today), Source.MAGNESIUM in unplaced)
     first = min([day for day, _ in (*vitamin_d, *magnesium)], default=today)
     first = min(first, today - SHORTEST)
     family = vitamin_d[-1][1].family if vitamin_d else "mass"
@@ -122,23 +121,26 @@ def _dated(results: Iterable[LabResult], today: date) -> list[tuple[date, LabRes
     return sorted(found, key=lambda one: (one[0], one[1].recency.instant * -1))[-MOST_POINTS:]
 
 
+def _placed(results: list[tuple[date, LabResult]], unplaced: bool) -> list[tuple[date, LabResult]]:  # noqa: FBT001
+    """The *results* without the newest, where it is a number that is not to be believed; a limit is drawn as open."""
+    return results[:-1] if unplaced and results and _is_point(results[-1][1]) else results
+
+
 def _vitamin_d(
     results: list[tuple[date, LabResult]], family: Family, guidance: Guidance, first: date, today: date
 ) -> Plot:
-    edges = edges_in_force(guidance.profile, None, family, indicated=False, pth_normal=False)
     values = [_in_family(result, family) for _, result in results]
     frame = _Frame(first, today, max([VITAMIN_D_TOP[family], *(value * HEADROOM for value in values)]))
-    spans = [(band, span.low or Decimal(0), span.high) for band, span in edges.bands()]
-    return _plot("25(OH)D", VITAMIN_D_UNITS[family], frame, spans, list(zip(results, values, strict=True)), today)
+    spans = bands.vitamin_d(guidance, family)
+    return _plot("25(OH)D", VITAMIN_D.unit(family), frame, spans, list(zip(results, values, strict=True)), today)
 
 
 def _magnesium(results: list[tuple[date, LabResult]], guidance: Guidance, first: date, today: date) -> Plot:
-    limits = guidance.limits.mg
     values = [result.interval.bound for _, result in results if result.interval is not None]
-    frame = _Frame(first, today, max([MAGNESIUM_TOP, *(value * HEADROOM for value in values)]))
-    edges = [edge.mmol_L for edge in (limits.severe, limits.low, limits.latent, limits.normal_to, limits.very_high)]
-    spans = list(zip((M.SEV, M.LOW, M.LAT, M.NORM, M.HIGH, M.VHIGH), [Decimal(0), *edges], [*edges, None], strict=True))
-    return _plot("Magnesium", "mmol/L", frame, spans, list(zip(results, values, strict=True)), today)
+    least = MAGNESIUM_FLOOR if min(values, default=MAGNESIUM_TOP) > MAGNESIUM_FLOOR else Decimal(0)
+    frame = _Frame(first, today, max([MAGNESIUM_TOP, *(value * HEADROOM for value in values)]), least)
+    spans = bands.magnesium(guidance)
+    return _plot("Magnesium", MAGNESIUM.molar, frame, spans, list(zip(results, values, strict=True)), today)
 
 
 def _in_family(result: LabResult, family: Family) -> Decimal:
@@ -146,26 +148,26 @@ def _in_family(result: LabResult, family: Family) -> Decimal:
     value = result.interval.bound if result.interval is not None else Decimal(0)
     if result.family == family:
         return value
-    return value * NG_PER_NMOL if family == "mass" else value / NG_PER_NMOL
+    return value * VITAMIN_D.factor if family == "mass" else value / VITAMIN_D.factor
 
 
 def _plot(
     name: str,
     unit: str,
     frame: _Frame,
-    spans: Iterable[tuple[D | M, Decimal, Decimal | None]],
+    spans: Iterable[Span],
     results: list[tuple[tuple[date, LabResult], Decimal]],
     today: date,
 ) -> Plot:
     shades = []
-    marks = {Decimal(0)}
-    for band, low, high in spans:
+    marks = {frame.least}
+    for name_of_band, shade, low, high in spans:
         if low >= frame.most or low == high:
             continue
         upper = frame.most if high is None else min(high, frame.most)
         top = frame.y(upper)
-        shades.append(Shade(*NAMES[band], top, round(frame.y(low) - top, 1)))
-        marks |= {low}
+        shades.append(Shade(name_of_band, shade, top, round(frame.y(low) - top, 1)))
+        marks |= {max(low, frame.least)}
     points = [
         Point(frame.x(day), frame.y(value), day, f"{result.shown} {result.unit}".strip(), not _is_point(result))
         for (day, result), value in results
@@ -176,8 +178,17 @@ def _plot(
         tuple(shades),
         tuple(points),
         tuple(_days(frame, today)),
-        tuple(Tick(frame.y(mark), f"{mark.normalize():f}") for mark in sorted(marks)),
+        tuple(_apart(Tick(frame.y(mark), f"{mark.normalize():f}") for mark in sorted(marks))),
     )
+
+
+def _apart(ticks: Iterable[Tick]) -> Iterable[Tick]:
+    """The *ticks*, from below, whose numbers do not run into one another; the band's name tells the rest."""
+    last = float(HEIGHT)
+    for tick in ticks:
+        if last - tick.at >= LINE:
+            yield tick
+            last = tick.at
 
 
 def _is_point(result: LabResult) -> bool:

@@ -2,62 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
+from cds_service.clinical.guidance_types import Guidance
 from cds_service.errors import MalformedRequest, RequestError
 from cds_service.fhir.bundle import UNREADABLE
-from cds_service.hooks.memory import FORGETFUL
+from cds_service.hooks import patient_view
+from cds_service.hooks.answers import Cards
+from cds_service.hooks.memory import FORGETFUL, Memory
 from cds_service.hooks.record import Call
-from cds_service.hooks.service import Answer
+from cds_service.hooks.service import Answer, Engine
 from cds_service.playground import changes
 from cds_service.playground.bundles import to_request
+from cds_service.playground.changes import Dial, Trial
+from cds_service.playground.resources import Json
+from cds_service.playground.situations import Situation, Situations
 from cds_service.playground.visit import Visit
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from datetime import date
-
-    from cds_service.clinical.guidance_types import Guidance
-    from cds_service.hooks.memory import Memory
-    from cds_service.hooks.service import Engine
-    from cds_service.playground.changes import Changes, Dial
-    from cds_service.playground.resources import Json
-    from cds_service.playground.situations import Situation, Situations
 
 CLIENT = "playground"
 """The client by whose name what is tried here is kept."""
-SERVICE = "vitamin-d-magnesium"
-AS_IT_IS = changes.Changes()
+SERVICE = patient_view.ID
+NO_CARDS = Cards([])
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
-    """What is to be tried. The patient is a `situation`, or `text`: a request or a Bundle, as pasted.
-
-    What is `None` is as the situation has it. `settled`: the user has come to rest on it, so that it is remembered.
-    """
-
-    situation: str | None = None
-    text: str | None = None
-    profile: str | None = None
-    overlay: str | None = None
-    as_of: date | None = None
-    visit: str = ""
-    settled: bool = False
-    changes: Changes = AS_IT_IS
-
-
-@dataclass(frozen=True, slots=True)
 class Tried:
-    """What came of it: the request as it was sent, and the answer or the error.
+    """What came of it: the request as it was sent, the same as a `record`, and the answer or the error.
 
-    `dials` are where the sliders stand before any change, and `same` whether the patient is as the situation has it.
+    A record that cannot be read is empty. `dials` are where the sliders stand before any change, and `same` whether the
+    patient is as the situation has it.
     """
 
     situation: Situation | None
@@ -65,6 +46,7 @@ class Tried:
     overlay: str
     as_of: date
     request: bytes
+    record: Json
     answer: Answer
     guidance: Guidance
     dials: Mapping[str, Dial]
@@ -76,8 +58,7 @@ class Tried:
 class Playground:
     """Everything a trial needs. `guided` gives the engine of a profile and an overlay.
 
-    `calls_servers`: a pasted request may name a FHIR server, as for the service itself. `memory` is `None` where
-    nothing is remembered.
+    `calls_servers`: a pasted request may name a FHIR server, as for the service itself.
     """
 
     situations: Situations
@@ -86,7 +67,7 @@ class Playground:
     guided: Callable[[str, str], Engine]
     usual: tuple[str, str]
     today: Callable[[], date]
-    memory: Memory | None
+    memory: Memory
     calls_servers: bool
 
     def open(self, trial: Trial) -> Tried:
@@ -102,7 +83,7 @@ class Playground:
             raise MalformedRequest("There is no such profile or overlay")
         as_of = trial.as_of or (situation.as_of if situation else self.today())
         engine = replace(self.guided(profile, overlay), today=lambda: as_of, memory=self._memory(trial))
-        base, body = self._bodies(trial, situation, engine, as_of)
+        base, record, body = self._bodies(trial, situation, engine, as_of)
         answer, error = _answer(engine, body)
         return Tried(
             situation=situation,
@@ -110,20 +91,19 @@ class Playground:
             overlay=overlay,
             as_of=as_of,
             request=body,
+            record=record,
             answer=answer,
             guidance=engine.guidance,
             dials={name: changes.dial(base, analyte, engine.terms) for name, analyte in changes.ANALYTES.items()},
             error=error,
             same=situation is not None
-            and trial.changes == AS_IT_IS
+            and trial.changes_nothing
             and (profile, overlay, as_of) == (situation.profile, situation.overlay, situation.as_of),
         )
 
     def _memory(self, trial: Trial) -> Memory:
         """That of the visit; without a visit nothing is remembered, whatever the service itself remembers."""
-        if self.memory is None or not trial.visit:
-            return FORGETFUL
-        return Visit(self.memory, trial.visit, settled=trial.settled)
+        return Visit(self.memory, trial.visit, trial.settled, frozenset(trial.undone)) if trial.visit else FORGETFUL
 
     def _situation(self, trial: Trial) -> Situation | None:
         if trial.text is not None:
@@ -133,26 +113,29 @@ class Playground:
             raise MalformedRequest("There is no such situation")
         return found
 
-    def _bodies(self, trial: Trial, situation: Situation | None, engine: Engine, today: date) -> tuple[Json, bytes]:
-        """The request before any change, and the one to send; what cannot be read is sent as it is."""
+    def _bodies(
+        self, trial: Trial, situation: Situation | None, engine: Engine, today: date
+    ) -> tuple[Json, Json, bytes]:
+        """The request before any change, and the one to send, also as bytes; what cannot be read is sent as it is."""
         text = situation.body if situation is not None else (trial.text or "").encode()
         try:
             base: Any = _DECODER.decode(text)
         except UNREADABLE:
-            return {}, text
+            return {}, {}, text
         if not isinstance(base, dict):
-            return {}, text
+            return {}, {}, text
         if base.get("resourceType") == "Bundle":
             base = to_request(base, engine.terms)
         elif "resourceType" in base:
             raise MalformedRequest("This is one resource: give a Bundle with a Patient, or a CDS Hooks request")
         if not self.calls_servers:
             base = {name: value for name, value in base.items() if name not in ("fhirServer", "fhirAuthorization")}
-        return base, _ENCODER.encode(trial.changes.apply(base, engine.terms, today))
+        changed = trial.apply(base, engine.terms, today)
+        return base, changed, _ENCODER.encode(changed)
 
 
 def _answer(engine: Engine, body: bytes) -> tuple[Answer, RequestError | None]:
     try:
         return engine.answer(SERVICE, body, Call(client=CLIENT)), None
     except RequestError as error:
-        return Answer({}), error
+        return Answer(NO_CARDS), error

@@ -1,78 +1,103 @@
-"""Opens the database: SQLite in a file by default, PostgreSQL by URL; and brings its tables up to date."""
+"""The database as one part of the service uses it; and its tables, brought up to date."""
 
 from __future__ import annotations
 
+import secrets
 import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import sqlalchemy
-from sqlalchemy import Connection, Engine, event, select, text
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, ProgrammingError
+from sqlalchemy import Connection, Engine, delete, insert, text
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.schema import CreateTable
 
-PATIENCE = 2
-"""Seconds to wait for a connection, and for a statement of PostgreSQL."""
-TURN = 10
-"""Seconds to wait in SQLite for another process that writes."""
-DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+from cds_service.store.engines import STANDING, allow, build, hurry
+from cds_service.store.patience import WRITE
+from cds_service.store.standing import Inode, Moved, file_of, tokens_beside
+from cds_service.store.tables import SEEN_TOKEN
+
+Kept = TypeVar("Kept")
+DatabaseError = SQLAlchemyError
+"""Whatever goes wrong with a database, for those who know none of its library."""
 MIGRATIONS = Path(__file__).parent / "migrations"
-HEAD = "0002"
+HEAD = "0003"
 """The newest migration."""
 LOCK = 2_501_916
-"""The advisory lock of PostgreSQL that whoever migrates holds."""
+"""The advisory lock of PostgreSQL that is held while tables are made."""
+SERVER: Inode = (0, 0)
+"""Stands for a database that is in no file of ours."""
+_MIGRATING = threading.Lock()
+GLANCE = 1.0
+"""Seconds between two looks of those who only read at which file stands there."""
 
 
-def check_url(url: str) -> str:
-    """*url*, where it names a database that can be used.
+class NewerTables(SQLAlchemyError):
+    """The tables are those of a newer version of the service: this one cannot tell what they hold."""
 
-    Raises:
-        ValueError: it does not.
-    """
-    try:
-        name = make_url(url).drivername
-    except ArgumentError as error:
-        message = "expected a URL such as sqlite:///file.sqlite3 or postgresql://user@host/name"
-        raise ValueError(message) from error
-    if name not in DRIVERS and name not in DRIVERS.values():
-        message = f"{name} is not supported: sqlite or postgresql"
-        raise ValueError(message)
-    return url
+
+class NotOpen(SQLAlchemyError):
+    """The database is to be opened first, and that may take time."""
 
 
 class Database:
     """A pool of connections, and tables that are brought up to date before they are first used.
 
-    `quick`: a commit in SQLite does not wait for the disk, for what may be lost with the power.
+    `quick`: a commit in SQLite does not wait for the disk, for what may be lost with the power. `tokens`: nothing but
+    used tokens is kept; in SQLite these have a file of their own (`store.standing.tokens_beside`).
     """
 
-    def __init__(self, url: str, *, quick: bool = False) -> None:
-        """Nothing is connected yet.
+    def __init__(self, url: str, *, patience: float = WRITE, quick: bool = False, tokens: bool = False) -> None:
+        """Nothing is connected yet; *patience* are the seconds that may be waited for it (`store.patience`).
 
         Raises:
             ValueError: the driver for PostgreSQL is not installed.
         """
-        self.engine = _engine(url, quick=quick)
+        if tokens:
+            url = tokens_beside(url)
+        self._patience = patience
+        self._file = file_of(url)
+        self._make = _make_tokens if tokens and self._file is not None else prepare
+        self.engine = build(url, self._file, patience, quick=quick)
         self._reader = self.engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._file = _file_of(url)
         self._preparing = threading.Lock()
-        self._prepared = False
+        self._prepared: Inode | None = None
+        self._glanced = float("-inf")
+        self._lookers: list[Connection] = []
 
-    def ready(self) -> Engine:
-        """The pool, with tables that are up to date.
+    def ready(self, patience: float | None = None) -> Engine:
+        """The pool, with tables that are up to date; *patience* for another process that makes them.
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: the database cannot be reached.
         """
-        if self._prepared and self._file is not None and not self._file.exists():
-            self.engine.dispose()  # what is written into a file that was removed is lost
-            self._prepared = False
-        if not self._prepared:
-            with self._preparing:
-                if not self._prepared:
-                    prepare(self.engine)
-                    self._prepared = True
+        if not self._is_prepared():
+            if not self._preparing.acquire(timeout=self._patience):
+                raise NotOpen("another call waits for the database to open")
+            try:
+                if not self._is_prepared():
+                    self._prepare(patience)
+            finally:
+                self._preparing.release()
         return self.engine
+
+    def _is_prepared(self) -> bool:
+        return self._prepared is not None and self._prepared == self._stands()
+
+    def _stands(self) -> Inode | None:
+        return SERVER if self._file is None else self._file.inode()
+
+    def _prepare(self, patience: float | None) -> None:
+        self._prepared = None
+        if self._file is not None:
+            self._file.put_aside()
+            self._forget_lookers()
+            self.engine.dispose()  # what it has open is not what stands there
+            self._file.make()
+        self._make(self.engine, patience)
+        self._prepared = self._stands()
 
     def reader(self) -> Engine:
         """The same for one query at a time, without a transaction around it.
@@ -83,39 +108,159 @@ class Database:
         self.ready()
         return self._reader
 
-    def ping(self) -> None:
-        """Ask it anything.
+    @contextmanager
+    def look(self) -> Iterator[Connection]:
+        """A connection for one query that waits for nothing: not for tables that are made, nor for a new file.
+
+        It stays open for the next who looks: the pool would take longer over it than the query does.
 
         Raises:
-            sqlalchemy.exc.SQLAlchemyError: the database cannot be reached.
+            sqlalchemy.exc.SQLAlchemyError: there is none at once.
+        """
+        opened = self._glance()
+        try:
+            connection = self._lookers.pop()
+        except IndexError:
+            connection = self._reader.connect()
+        else:
+            hurry(connection, self._patience)
+        try:
+            yield connection
+        except SQLAlchemyError:
+            connection.invalidate()
+            connection.close()
+            self._forget_lookers()  # what ended this one may have ended them
+            raise
+        if opened is self._prepared:
+            self._lookers.append(connection)
+        else:
+            connection.close()
+
+    def _glance(self) -> Inode:
+        """What is open, which is compared with what stands there now and then."""
+        if self._file is not None and time.monotonic() - self._glanced > GLANCE:
+            self._glanced = time.monotonic()
+            if self._prepared != self._file.inode():
+                self._prepared = None
+        if self._prepared is None:
+            raise NotOpen("the database is not open yet, or another file stands there")
+        return self._prepared
+
+    def _forget_lookers(self) -> None:
+        while self._lookers:
+            self._lookers.pop().close()
+
+    @contextmanager
+    def current(self) -> Iterator[Connection]:
+        """A connection to what stands there.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: it cannot be reached.
         """
         with self.ready().connect() as connection:
-            connection.execute(select(1))
+            try:
+                self._check(connection)
+            except Moved:
+                connection.invalidate()
+            else:
+                yield connection
+                return
+        with self.ready().connect() as connection:
+            self._check(connection)
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction. Where the block ends without an error it is kept, in what stands there.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: it is not kept.
+        """
+        with self.current() as connection:
+            with connection.begin():
+                yield connection
+            try:
+                self._check(connection)
+            except Moved:
+                connection.invalidate()
+                raise
+
+    def _check(self, connection: Connection) -> None:
+        if self._file is not None:
+            self._file.check(connection.info[STANDING])
+
+    def try_write(self) -> None:
+        """Write, as calls do, and leave nothing behind.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: nothing can be written.
+        """
+        digest = f"test-{secrets.token_hex(16)}"
+        with self.writing() as connection:
+            connection.execute(insert(SEEN_TOKEN).values(digest=digest, expires=0))
+            connection.execute(delete(SEEN_TOKEN).where(SEEN_TOKEN.c.digest == digest))
+
+    def can_write(self) -> bool:
+        """Whether something can be written; it is tried."""
+        try:
+            self.try_write()
+        except SQLAlchemyError:
+            return False
+        return True
 
     def close(self) -> None:
         """Let go of the connections."""
+        self._forget_lookers()
         self.engine.dispose()
 
 
-def allow(connection: Connection, seconds: int = 0) -> None:
-    """Let the statements of this transaction take so many seconds, or as long as they need.
+def again_if_moved(write: Callable[[], Kept]) -> Kept:
+    """What *write* gives; it is tried once more where another file stood there, or the connection had grown old.
 
-    On PostgreSQL a statement is otherwise cut off after `PATIENCE`, for the sake of the call that waits for it; SQLite
-    never cuts one off.
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: it is not kept.
     """
-    if connection.dialect.name == "postgresql":
-        connection.execute(text(f"SET LOCAL statement_timeout = '{seconds}s'"))
+    try:
+        return write()
+    except Moved:
+        return write()  # into what stands there now
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        return write()
 
 
-def prepare(engine: Engine) -> None:
+def _make_tokens(engine: Engine, patience: float | None = None) -> None:
+    """Make the table of a file that holds used tokens; they live for minutes, so that no migration will move them."""
+    del patience
+    with engine.begin() as connection:
+        connection.execute(CreateTable(SEEN_TOKEN, if_not_exists=True))
+
+
+def prepare(engine: Engine, patience: float | None = None) -> None:
     """Bring the tables up to date; of several processes that do so at once, one does and the others wait."""
     if _is_current(engine):
         return
+    from alembic.util import CommandError  # noqa: PLC0415 - needed once in the life of a process
+
+    with migrating(engine, patience) as (command, config):
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:  # it knows no such migration
+            raise NewerTables("the tables are of a newer version") from error
+
+
+@contextmanager
+def migrating(engine: Engine, patience: float | None) -> Iterator[tuple[Any, Any]]:
+    """Alembic's commands and what they are told, alone with the database until the block ends; then it is kept."""
     from alembic import command  # noqa: PLC0415 - needed once in the life of a process
     from alembic.config import Config  # noqa: PLC0415
 
-    with engine.connect() as connection:
+    with _one_at_a_time(WRITE if patience is None else patience), engine.connect() as connection:
+        connection.detach()  # it is more patient than those of the pool
         if engine.dialect.name == "sqlite":
+            if patience is not None:
+                connection.exec_driver_sql(f"PRAGMA busy_timeout = {round(patience * 1000)}")
             connection.exec_driver_sql("BEGIN EXCLUSIVE")
         else:
             allow(connection)
@@ -123,8 +268,19 @@ def prepare(engine: Engine) -> None:
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        yield command, config
         connection.commit()
+
+
+@contextmanager
+def _one_at_a_time(patience: float) -> Iterator[None]:
+    """Alembic keeps what it works on in a place that the threads of a process share."""
+    if not _MIGRATING.acquire(timeout=patience):
+        raise NotOpen("another thread brings tables up to date")
+    try:
+        yield
+    finally:
+        _MIGRATING.release()
 
 
 def _is_current(engine: Engine) -> bool:
@@ -132,43 +288,9 @@ def _is_current(engine: Engine) -> bool:
     try:
         with engine.connect() as connection:
             return connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == HEAD
-    except (OperationalError, ProgrammingError) as error:
-        if error.connection_invalidated:
-            raise
+    except ProgrammingError:
         return False
-
-
-def _engine(url: str, *, quick: bool) -> Engine:
-    chosen = make_url(url)
-    chosen = chosen.set(drivername=DRIVERS.get(chosen.drivername, chosen.drivername))
-    if chosen.get_backend_name() == "sqlite":
-        return _sqlite(chosen, "NORMAL" if quick else "FULL")
-    try:
-        return sqlalchemy.create_engine(
-            chosen,
-            pool_timeout=PATIENCE,
-            connect_args={"connect_timeout": PATIENCE, "options": f"-c statement_timeout={PATIENCE * 1000}"},
-        )
-    except (ImportError, NoSuchModuleError) as error:
-        message = "PostgreSQL needs the extra: pip install 'vitamin-d-magnesium-cds[postgresql]'"
-        raise ValueError(message) from error
-
-
-def _file_of(url: str) -> Path | None:
-    """The file of a SQLite database that is in one."""
-    chosen = make_url(url)
-    in_file = chosen.get_backend_name() == "sqlite" and chosen.database not in (None, "", ":memory:")
-    return Path(str(chosen.database)) if in_file else None
-
-
-def _sqlite(url: sqlalchemy.URL, synchronous: str) -> Engine:
-    engine = sqlalchemy.create_engine(url, pool_timeout=PATIENCE, connect_args={"timeout": TURN})
-
-    @event.listens_for(engine, "connect")
-    def _pragmas(connection: Any, _: Any) -> None:
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode = WAL")
-        cursor.execute(f"PRAGMA synchronous = {synchronous}")
-        cursor.close()
-
-    return engine
+    except OperationalError as error:
+        if "no such table" in str(error.orig):  # as SQLite says it
+            return False
+        raise

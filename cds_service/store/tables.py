@@ -101,3 +101,56 @@ FEEDBACK = Table(
 From `patient` on it repeats what the next chart-open of that patient asks for, so that this is found at once however
 often the chart was opened; null as long as the card is not known.
 """
+
+MODE = Table(
+    "mode",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("client", String(63), nullable=False),
+    Column("topic", String(63), nullable=False),
+    Column("mode", String(32), nullable=False),
+    Column("made_by", String(200), nullable=False),
+    Column("why", String(500), nullable=False),
+    Column("until", BigInteger),
+)
+"""One row a change of mode (`store/mode_changes.py`); an empty client or topic is all of them. None is ever deleted."""
+
+CONSIDERED = Table(
+    "considered",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("at", BigInteger, nullable=False, index=True),
+    Column("chart", String(32), nullable=False),
+    Column("client", String(63), nullable=False),
+    Column("patient", String(32), nullable=False),
+    Column("topic", String(63), nullable=False),
+    Column("indicator", String(8), nullable=False),
+    Column("mode", String(8), nullable=False),
+    Column("shown", Boolean, nullable=False),
+    Column("analyte", String(16), nullable=False),
+    Column("band", String(8), nullable=False),
+    Column("result_day", String(10), nullable=False),
+    Column("ordered", Boolean, nullable=False),
+    Index("considered_of_patient", "patient", "client", "analyte"),
+)
+"""One row a card that was shown or held back, and by which mode. `chart` is a number of one call, drawn for it.
+
+`band`, `result_day` and `ordered` say how the analyte of the topic stood (`course`); empty where it has none.
+"""
+
+COURSE = Table(
+    "course",
+    METADATA,
+    Column("patient", String(32), primary_key=True),
+    Column("client", String(63), primary_key=True),
+    Column("analyte", String(16), primary_key=True),
+    Column("result_day", String(10), primary_key=True),
+    Column("band", String(8), primary_key=True),
+    Column("ordered", Boolean, primary_key=True),
+    Column("at", BigInteger, nullable=False, index=True),
+)
+"""How an analyte of a patient with such cards went on: each state, and when it was first seen.
+
+A state is the band, the day of the newest usable result, and whether a test of it was under way.
+"""

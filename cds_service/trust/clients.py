@@ -9,19 +9,18 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from cds_service import modes
 from cds_service.errors import SettingsError
 from cds_service.fhir.servers import PORTS, origin_of, read_rules
 from cds_service.trust import presets
 from cds_service.trust.keys import ALGORITHMS, KeySet, read_pinned
 from cds_service.trust.rates import read_rate
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 DEFAULT_ALGORITHMS = ("ES384", "RS384")
 """What the specification recommends (row 176)."""
@@ -52,6 +51,8 @@ class Client(BaseModel):
     profile: Text | None = None
     max_cards: Annotated[int, Field(ge=1, le=26)] | None = None
     rate: Text | None = None
+    mode: Text | None = None
+    topic_modes: dict[str, Text] = Field(default_factory=dict)
     warning: str | None = None
     """What is said about this client whenever the service starts."""
 
@@ -60,16 +61,14 @@ class Client(BaseModel):
     def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         unknown = [name for name in value if name not in ALGORITHMS]
         if unknown:
-            message = f"{', '.join(unknown)} is not accepted: choose from {', '.join(sorted(ALGORITHMS))}"
-            raise ValueError(message)
+            raise ValueError(f"{', '.join(unknown)} is not accepted: choose from {', '.join(sorted(ALGORITHMS))}")
         return value
 
     @field_validator("jku")
     @classmethod
     def _secure(cls, value: str | None) -> str | None:
         if value is not None and origin_of(value).scheme != "https":
-            message = "keys are fetched over https only (row 164)"
-            raise ValueError(message)
+            raise ValueError("keys are fetched over https only (row 164)")
         return value
 
     @field_validator("fhir_servers")
@@ -85,8 +84,7 @@ class Client(BaseModel):
             scheme, host, port = origin_of(origin)
             usual = origin.endswith(f":{PORTS[scheme]}") and port == PORTS[scheme]
             if usual or not re.fullmatch(rf"{scheme}://(?:{re.escape(host)}|\[{re.escape(host)}\])(?::\d+)?", origin):
-                message = f"{origin!r} is not an origin as browsers send it, such as https://ehr.example"
-                raise ValueError(message)
+                raise ValueError(f"{origin!r} is not an origin as browsers send it, such as https://ehr.example")
         return value
 
     @field_validator("rate")
@@ -96,17 +94,34 @@ class Client(BaseModel):
             read_rate(value)
         return value
 
+    @field_validator("mode")
+    @classmethod
+    def _mode(cls, value: str | None) -> str | None:
+        if value is not None:
+            modes.read(value)
+        return value
+
+    @field_validator("topic_modes")
+    @classmethod
+    def _topic_modes(cls, value: dict[str, str]) -> dict[str, str]:
+        for mode in value.values():
+            modes.read(mode)
+        return value
+
     @model_validator(mode="after")
     def _some_keys(self) -> Self:
         if self.jwks is not None and self.jwks_file is not None:
-            message = "give jwks or jwks_file, not both"
-            raise ValueError(message)
+            raise ValueError("give jwks or jwks_file, not both")
         if self.jwks is None and self.jwks_file is None and self.jku is None:
-            message = "a client needs keys: jwks, jwks_file or jku"
-            raise ValueError(message)
+            raise ValueError("a client needs keys: jwks, jwks_file or jku")
         if self.jwks is not None:
             read_pinned(self.jwks, self.algorithms)
         return self
+
+    def chosen_modes(self) -> modes.Chosen:
+        """What the registry chooses for it: for all topics, and for some."""
+        own = {modes.Scope(self.id): modes.read(self.mode)} if self.mode is not None else {}
+        return own | {modes.Scope(self.id, topic): modes.read(mode) for topic, mode in self.topic_modes.items()}
 
     @property
     def pinned(self) -> KeySet | None:
@@ -150,19 +165,16 @@ def load(path: Path) -> Clients:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, RecursionError, tomllib.TOMLDecodeError) as error:
-        message = f"CDS_CLIENTS: {path}: {error}"
-        raise SettingsError(message) from error
+        raise SettingsError(f"CDS_CLIENTS: {path}: {error}") from error
     entries = table.get("client")
     if set(table) != {"client"} or not isinstance(entries, list) or not entries:
-        message = f"CDS_CLIENTS: {path}: expected one or more [[client]] and nothing else"
-        raise SettingsError(message)
+        raise SettingsError(f"CDS_CLIENTS: {path}: expected one or more [[client]] and nothing else")
     clients = tuple(_read(entry, path, place) for place, entry in enumerate(entries, 1))
     for member in ("id", "iss"):
         values = [getattr(client, member) for client in clients]
         twice = sorted({value for value in values if values.count(value) > 1})
         if twice:
-            message = f"CDS_CLIENTS: {path}: two clients have the {member} {twice[0]!r}"
-            raise SettingsError(message)
+            raise SettingsError(f"CDS_CLIENTS: {path}: two clients have the {member} {twice[0]!r}")
     return Clients(clients)
 
 
@@ -181,16 +193,15 @@ def _read(entry: object, path: Path, place: int) -> Client:
         problems = "; ".join(
             f"{'.'.join(map(str, problem['loc'])) or 'entry'}: {problem['msg']}" for problem in error.errors()
         )
-        message = f"{where}{named}: {problems}"
-        raise SettingsError(message) from error
+        raise SettingsError(f"{where}{named}: {problems}") from error
     except (OSError, ValueError, RecursionError) as error:
-        message = f"{where}: its keys cannot be read from a file (jwks_file, or that of the preset): {error}"
-        raise SettingsError(message) from error
+        raise SettingsError(
+            f"{where}: its keys cannot be read from a file (jwks_file, or that of the preset): {error}"
+        ) from error
 
 
 def _keys_in(file: Path) -> dict[str, Any]:
     keys = json.loads(file.read_text(encoding="utf-8"))
     if not isinstance(keys, dict):
-        message = f"{file} holds no JWK Set"
-        raise ValueError(message)  # noqa: TRY004 - what is wrong is the file
+        raise ValueError(f"{file} holds no JWK Set")  # noqa: TRY004 - of what it holds
     return keys

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
-from cds_service.trust import trial
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from cds_service.trust import trial_client
 
 SANDBOX = "https://sandbox.cds-hooks.org"
 SANDBOX_WARNING = (
@@ -33,8 +31,8 @@ def entry(name: str, folder: Path) -> dict[str, Any]:
         }
     return {
         "id": name,
-        "iss": trial.ISSUER,
-        "jwks": trial.public_keys(folder),
+        "iss": trial_client.ISSUER,
+        "jwks": trial_client.public_keys(folder),
         "algorithms": ["ES384"],
         "max_token_age": DAY,
         "warning": TRIAL_WARNING,

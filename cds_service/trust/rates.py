@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from cds_service.errors import TooManyRequests
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # slow to import, and needed with tokens alone
     from limits import RateLimitItem
+
 
 DEFAULT = "3000/minute"
 """Calls of one client to one process, where neither it nor the settings say otherwise."""
@@ -29,8 +30,7 @@ def read_rate(text: str) -> RateLimitItem:
     try:
         return limits.parse(text)
     except ValueError as error:
-        message = f"{text!r}: expected a rate such as 3000/minute"
-        raise ValueError(message) from error
+        raise ValueError(f"{text!r}: expected a rate such as 3000/minute") from error
 
 
 class Rates:
@@ -51,5 +51,7 @@ class Rates:
         """
         if not self._limiter.hit(rate, client):
             reset = self._limiter.get_window_stats(rate, client).reset_time
-            message = f"This client has called more often than it may ({rate}): call again later"
-            raise TooManyRequests(message, retry_after=max(1, math.ceil(reset - time.time())))
+            raise TooManyRequests(
+                f"This client has called more often than it may ({rate}): call again later",
+                retry_after=max(1, math.ceil(reset - time.time())),
+            )

@@ -11,6 +11,7 @@ CHECKS = {
     "iss": "a client of the registry",
     "alg": "an algorithm that the client may use",
     "jku": "the client's own jku, or none",
+    "keys": "the client's keys, pinned or fetched in time",
     "kid": "a key of the client that the algorithm fits",
     "signature": "a signature by that key",
     "aud": "the URL that is called",

@@ -3,87 +3,118 @@
 from __future__ import annotations
 
 import hashlib
-import threading
+import queue
 import time
-from typing import TYPE_CHECKING
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import NamedTuple
 
-from sqlalchemy import delete, insert
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
-
+from cds_service.background import Background
 from cds_service.errors import StoreUnavailable
-from cds_service.store.tables import SEEN_TOKEN
-
-if TYPE_CHECKING:
-    from sqlalchemy.sql.elements import ColumnElement
-
-    from cds_service.store.database import Database
+from cds_service.store.database import Database, DatabaseError, again_if_moved
+from cds_service.store.patience import WRITE
+from cds_service.store.seen_tokens import forget_expired, take
+from cds_service.trust.tokens import UNKNOWN
 
 SWEEP = 60.0
 """Seconds between two sweeps of expired tokens."""
+MOST_WAITING = 1024
+"""Tokens of a process that wait to be noted; what comes beyond them is told at once."""
+
+
+class _Clock:
+    """Seconds since 1970, as they pass: a clock that is set forth and back does not make it forget a token.
+
+    Where it was behind and is set right, tokens are kept so much longer.
+    """
+
+    def __init__(self) -> None:
+        self._ahead = float("inf")
+        self.now()
+
+    def now(self) -> float:
+        passed = time.monotonic()
+        self._ahead = min(self._ahead, time.time() - passed)
+        return self._ahead + passed
+
+
+class _Token(NamedTuple):
+    """A token to be noted, and who waits to hear whether that is the first time."""
+
+    digest: str
+    expires: int
+    first_time: Future[bool]
 
 
 class Replays:
-    """Remembers tokens in a table. One insert decides, so that two processes cannot both take a token."""
+    """Notes tokens in a table, in a thread of its own: all that wait are noted together, and nobody queues for it."""
 
     def __init__(self, database: Database) -> None:
-        """Nothing is connected yet."""
+        """Nothing is connected yet. The thread is started when it is needed."""
         self._database = database
-        self._sweeping = threading.Lock()
+        self._waiting: queue.Queue[_Token | None] = queue.Queue(MOST_WAITING)
+        self._noting = Background("tokens", self._run)
         self._swept = float("-inf")
+        self._clock = _Clock()
 
-    def first_time(self, iss: str, jti: str, expires: float) -> bool:
-        """Remember a token until *expires*; whether it had not been seen.
-
-        Raises:
-            StoreUnavailable: it cannot be known.
-        """
-        digest = _digest(iss, jti)
+    def note(self, iss: str, jti: str, expires: float) -> Future[bool]:
+        """Note a token until *expires*: tells whether it had not been noted, or is a `StoreUnavailable`."""
+        first_time: Future[bool] = Future()
         try:
-            self._sweep()
-            return self._insert(digest, expires) or (self._forget(digest) and self._insert(digest, expires))
-        except SQLAlchemyError as error:
-            message = "It cannot be checked now whether this token was used before: call again with a new one"
-            raise StoreUnavailable(message) from error
+            self._noting.need()
+            self._waiting.put_nowait(_Token(_digest(iss, jti), int(expires) + 1, first_time))
+        except (queue.Full, RuntimeError):  # or the machine has no thread left
+            first_time.set_exception(StoreUnavailable(UNKNOWN))
+        return first_time
 
-    def ping(self) -> None:
-        """Ask the database anything.
-
-        Raises:
-            sqlalchemy.exc.SQLAlchemyError: it cannot be reached.
-        """
-        self._database.ping()
+    def can_write(self) -> bool:
+        """Whether a token could be noted now; it is tried."""
+        return self._database.can_write()
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Note what waits, and let go of the database."""
+        if self._noting.begun:
+            self._waiting.put(None)
+            self._noting.join(2 * WRITE)
         self._database.close()
 
-    def _insert(self, digest: str, expires: float) -> bool:
-        try:
-            with self._database.ready().begin() as connection:
-                connection.execute(insert(SEEN_TOKEN).values(digest=digest, expires=int(expires) + 1))
-        except IntegrityError:
-            return False
-        return True
+    def _run(self) -> None:
+        note = self._waiting.get()
+        while note is not None:
+            notes = [note]
+            while not self._waiting.empty() and (note := self._waiting.get()) is not None:
+                notes.append(note)
+            self._tell(notes)
+            self._sweep()
+            if note is not None:
+                note = self._waiting.get()
 
-    def _forget(self, digest: str) -> bool:
-        """Forget one token, if it has expired."""
-        with self._database.ready().begin() as connection:
-            return connection.execute(delete(SEEN_TOKEN).where(SEEN_TOKEN.c.digest == digest, _expired())).rowcount > 0
+    def _tell(self, notes: list[_Token]) -> None:
+        try:
+            expires = {note.digest: note.expires for note in reversed(notes)}  # of two of the same, that of the first
+            first = again_if_moved(lambda: self._keep(expires))
+        except DatabaseError:
+            for note in notes:
+                note.first_time.set_exception(StoreUnavailable(UNKNOWN))
+            return
+        for note in notes:
+            note.first_time.set_result(note.digest in first)
+            first.discard(note.digest)  # of two of the same, one is the first
+
+    def _keep(self, expires: dict[str, int]) -> set[str]:
+        """Those of the digests that were not there, or had expired."""
+        now = int(self._clock.now())
+        with self._database.writing() as connection:
+            return take(connection, expires, now)
 
     def _sweep(self) -> None:
-        """Forget all that has expired, now and then."""
-        if time.monotonic() - self._swept < SWEEP or not self._sweeping.acquire(blocking=False):
+        """Delete some of what has expired: no token waits for many of them, or fails with them."""
+        if time.monotonic() - self._swept < SWEEP:
             return
-        try:
-            with self._database.ready().begin() as connection:
-                connection.execute(delete(SEEN_TOKEN).where(_expired()))
-            self._swept = time.monotonic()
-        finally:
-            self._sweeping.release()
-
-
-def _expired() -> ColumnElement[bool]:
-    return SEEN_TOKEN.c.expires < int(time.time())
+        self._swept = time.monotonic()
+        with suppress(DatabaseError), self._database.writing() as connection:  # they are deleted another time
+            if forget_expired(connection, int(self._clock.now())):
+                self._swept = float("-inf")  # there are more
 
 
 def _digest(iss: str, jti: str) -> str:

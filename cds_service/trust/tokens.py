@@ -6,19 +6,20 @@ HTTP it is a bare 401 (row 169).
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import jwt
 
+from cds_service.errors import StoreUnavailable
+from cds_service.store.patience import WRITE
+from cds_service.trust.clients import Client, Clients
+from cds_service.trust.keys import KeysAwaited, KeySource
 from cds_service.trust.refusal import Untrusted
 
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-
-    from cds_service.trust.clients import Client, Clients
-    from cds_service.trust.keys import KeySource
-
+UNKNOWN = "It cannot be checked now whether this token was used before: call again with a new one"
 LONGEST_TOKEN = 8192
 LONGEST_JTI = 512
 REQUIRED = ("iss", "aud", "exp", "iat", "jti")
@@ -27,20 +28,45 @@ LATEST = 2**53
 
 
 class Caller(NamedTuple):
-    """Who calls."""
+    """Who calls; with `old_keys`, by a key that should have been replaced by now and cannot be."""
 
     client: Client
     tenant: str | None
+    old_keys: bool = False
+
+
+class Sound(NamedTuple):
+    """A caller whose token is sound; it is let in once it is known that the token was not used before."""
+
+    caller: Caller
+    first_time: Future[bool]
+
+    def let_in(self, seconds: float = WRITE) -> Caller:
+        """The caller; wait so long for what is not known yet.
+
+        Raises:
+            Untrusted: the token was used before.
+            StoreUnavailable: that cannot be known, or not in time.
+        """
+        try:
+            first_time = self.first_time.result(seconds)
+        except TimeoutError as error:
+            raise StoreUnavailable(UNKNOWN) from error
+        if not first_time:
+            refusal = Untrusted("jti", "this token has been used before")
+            refusal.client = self.caller.client.id
+            raise refusal
+        return self.caller
 
 
 class SeenTokens(Protocol):
     """Remembers tokens until they expire."""
 
-    def first_time(self, iss: str, jti: str, expires: float) -> bool:
-        """Remember a token; whether it had not been seen."""
+    def note(self, iss: str, jti: str, expires: float) -> Future[bool]:
+        """Remember a token; tells whether it had not been seen, or is a `StoreUnavailable`."""
 
-    def ping(self) -> None:
-        """Fail where it cannot be reached."""
+    def can_write(self) -> bool:
+        """Whether a token can be remembered now."""
 
     def close(self) -> None:
         """Let go of what it is kept in."""
@@ -55,14 +81,24 @@ class Verifier:
     seen: SeenTokens
 
     def verify(self, authorization: str | None, urls: Collection[str], origin: str | None = None) -> Caller:
+        """Who calls, as `check` and `Sound.let_in` have it; waits here for all that has to be waited for."""
+        try:
+            return self.check(authorization, urls, origin).let_in()
+        except KeysAwaited as awaited:
+            wait([awaited.flight], awaited.seconds)
+            return self.check(authorization, urls, origin, awaited=True).let_in()
+
+    def check(
+        self, authorization: str | None, urls: Collection[str], origin: str | None = None, *, awaited: bool = False
+    ) -> Sound:
         """Who calls one of *urls* (the same resource, as it may be written) with the header *authorization*.
 
-        `origin` is the browser origin that the call came from. The token is remembered last, so that only a sound
-        one is ever used up.
+        `origin` is the browser origin that the call came from. Once keys were *awaited*, those at hand have to do. The
+        token is remembered last, so that only a sound one is ever used up.
 
         Raises:
             Untrusted: names the check that failed.
-            StoreUnavailable: it cannot be known whether the token was seen before.
+            KeysAwaited: the client's keys are on their way.
         """
         token = _bearer(authorization)
         header = _header(token)
@@ -71,22 +107,29 @@ class Verifier:
         if client is None:
             raise Untrusted("iss", "no client of the registry has this iss")
         try:
-            return self._verify(token, header, client, urls, origin)
-        except Untrusted as refusal:
+            key = self._key(client, header, awaited=awaited)
+            return self._verify(token, key, header["alg"], client, urls, origin)
+        except (Untrusted, KeysAwaited) as refusal:
             refusal.client = client.id
             raise
 
-    def _verify(
-        self, token: str, header: Mapping[str, str], client: Client, urls: Collection[str], origin: str | None
-    ) -> Caller:
+    def _key(self, client: Client, header: Mapping[str, str], *, awaited: bool) -> Any:
         algorithm = header["alg"]
         if algorithm not in client.algorithms:
             raise Untrusted("alg", f"alg must be {' or '.join(client.algorithms)}")
         if "jku" in header and header["jku"] != client.jku:
             raise Untrusted("jku", "jku is not the client's own")
-        key = self.keys[client.id].find(header["kid"], algorithm)
+        source = self.keys[client.id]
+        key = source.find(header["kid"], algorithm, wait=not awaited)
+        if key is None and source.problem:
+            raise Untrusted("keys", f"the client's keys could not be fetched: {source.problem}")
         if key is None:
             raise Untrusted("kid", "the client has no key of this kid for this alg")
+        return key
+
+    def _verify(
+        self, token: str, key: Any, algorithm: str, client: Client, urls: Collection[str], origin: str | None
+    ) -> Sound:
         claims = _verified(token, key, client, algorithm, urls)
         if claims["exp"] - claims["iat"] > client.max_token_age:
             raise Untrusted("age", f"exp is more than {client.max_token_age} s after iat (max_token_age)")
@@ -95,9 +138,8 @@ class Verifier:
             raise Untrusted("tenant", "tenant is not one of the client's")
         if origin is not None and client.origins is not None and origin not in client.origins:
             raise Untrusted("origin", "the browser's origin is not one of the client's")
-        if not self.seen.first_time(client.iss, claims["jti"], claims["exp"] + client.clock_skew):
-            raise Untrusted("jti", "this token has been used before")
-        return Caller(client, tenant)
+        first_time = self.seen.note(client.iss, claims["jti"], claims["exp"] + client.clock_skew)
+        return Sound(Caller(client, tenant, self.keys[client.id].old), first_time)
 
 
 def _bearer(authorization: str | None) -> str:

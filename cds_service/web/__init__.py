@@ -3,34 +3,45 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
+from flask import Flask
+
+from cds_service.hooks.memory import FORGETFUL, FeedbackKeeper
+from cds_service.hooks.service import Engine
+from cds_service.kept_modes import ALWAYS_ON, Modes
+from cds_service.playground.trial import Playground
+from cds_service.settings import Settings
 from cds_service.web import (
+    about_pages,
     audit,
+    callers,
     cors,
-    errors,
-    feedback,
+    example_report,
+    feedback_calls,
     headers,
     health,
     insights,
-    metrics,
     openapi,
+    order_pages,
     pages,
-    playground,
+    playground_pages,
     services,
     site,
-    trust,
+    status_codes,
 )
+from cds_service.web.callers import Trust
 from cds_service.web.slashes import TolerantOfSlashes
 
-if TYPE_CHECKING:
-    from flask import Flask
 
-    from cds_service.feedback.recorder import Recorder
-    from cds_service.hooks.service import Engine
-    from cds_service.playground.trial import Playground
-    from cds_service.settings import Settings
-    from cds_service.web.trust import Trust
+class WebApplication(Flask):
+    """Flask, all of whose functions are plain ones: it need not look at each call which of them are to be awaited."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """*func* as it is."""
+        return func
 
 
 def init_app(
@@ -38,34 +49,43 @@ def init_app(
     engine: Engine,
     settings: Settings,
     who: Trust | None = None,
-    recorder: Recorder | None = None,
+    keeper: FeedbackKeeper = FORGETFUL,
     trials: Playground | None = None,
 ) -> None:
     """Put every blueprint and guard on *app*.
 
-    *who* may call, or anybody; *recorder* keeps feedback, or nobody; *trials* are for the playground, if there is one.
+    *who* may call, or anybody; *keeper* keeps feedback; *trials* are for the playground, if there is one.
+    Which modes are in force is known by what *app* has for it already, if anything is.
     """
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body
     app.extensions["cds_engine"] = engine
-    app.extensions["cds_recorder"] = recorder
+    app.extensions["cds_recorder"] = keeper
     app.extensions["cds_guarded"] = who is not None
     app.extensions["cds_trust"] = who
+    modes: Modes = app.extensions.setdefault("cds_modes", ALWAYS_ON)
     app.register_blueprint(services.blueprint)
-    app.register_blueprint(feedback.blueprint)
-    app.register_blueprint(health.blueprint)
-    seen = insights.init_app(app, settings, recorder)
+    app.register_blueprint(feedback_calls.blueprint)
+    health.init_app(app, keeper, who)
+    seen = insights.init_app(app, settings, keeper)
     pages.init_app(app)
-    playground.init_app(app, trials)
-    site.init_app(app, playground=trials is not None, insights=seen)
+    example_report.init_app(app)
+    about_pages.init_app(app, engine, settings)
+    playground_pages.init_app(app, trials)
+    order_pages.init_app(app, trials)
+    site.init_app(app, playground=trials is not None, insights=seen, local=engine.guidance.local_digest)
     app.register_blueprint(openapi.blueprint)
     headers.init_app(app, settings)
     cors.init_app(app, (*settings.cors_origins, *map(re.escape, who.verifier.clients.origins if who else ())))
-    audit.init_app(app, recorder)
+    audit.init_app(app, keeper)
+    from cds_service.web import metrics  # noqa: PLC0415 - only in a process that counts, see there
+
     metrics.init_app(app, settings, engine.guidance)
+    modes.tell = partial(metrics.modes_are, modes)
+    modes.tell()
     if settings.otlp_endpoint is not None:
         from cds_service.web import tracing  # noqa: PLC0415 - an extra, which may not be there
 
         tracing.init_app(app, settings, engine.guidance)
-    errors.init_app(app)
-    trust.init_app(app, who)
+    status_codes.init_app(app)
+    callers.init_app(app, who)
     app.wsgi_app = TolerantOfSlashes(app.wsgi_app)  # type: ignore[method-assign]

@@ -6,34 +6,32 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import time
-import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from flask import g, request
+from flask import Flask, Response, g, request
 
+from cds_service.hooks.memory import FeedbackKeeper
 from cds_service.hooks.record import Call, plain
-
-if TYPE_CHECKING:
-    from flask import Flask, Response
-
-    from cds_service.feedback.recorder import Recorder
 
 LOG = logging.getLogger("cds_service.audit")
 RECEIVED = "cds_service.received"
 """Where the environment holds when the server had the head of the request, by `time.perf_counter`."""
 CALLED = "services.call"
 """The endpoint whose calls are counted, for the owner's page and the numbers, and traced."""
+FEEDBACK = "feedback.feedback"
+"""The endpoint of feedback, which is counted and traced beside it."""
 AUDITED = "/cds-services"
 
 
-def init_app(app: Flask, recorder: Recorder | None) -> None:
-    """Number every request; write a line for each that is about the services; *recorder* counts calls."""
+def init_app(app: Flask, keeper: FeedbackKeeper) -> None:
+    """Number every request; write a line for each that is about the services; *keeper* counts calls."""
 
     @app.before_request
     def _begin() -> None:
         g.started = request.environ.get(RECEIVED) or time.perf_counter()
-        g.request_id = uuid.uuid4().hex
+        g.request_id = secrets.token_hex(16)
         g.call = Call()
 
     @app.after_request
@@ -41,8 +39,9 @@ def init_app(app: Flask, recorder: Recorder | None) -> None:
         response.headers["X-Request-ID"] = g.request_id
         if request.path.startswith(AUDITED) and request.method != "OPTIONS" and LOG.isEnabledFor(logging.INFO):
             LOG.info("call", extra={"fields": _line(response.status_code)})
-        if recorder is not None and request.endpoint == CALLED and g.get("service") is not None:
-            recorder.called(_row(response.status_code))
+        if request.endpoint == CALLED and g.get("service") is not None:
+            keeper.called(_row(response.status_code))
+            keeper.weighed(g.call.weighed)
         return response
 
 

@@ -8,28 +8,21 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, NamedTuple, cast
 
 import msgspec
-from flask import Blueprint, Response, abort, current_app, render_template, request, url_for
-from sqlalchemy.exc import SQLAlchemyError
+from flask import Blueprint, Flask, Response, abort, current_app, render_template, request, url_for
 
-from cds_service.errors import MalformedRequest, StoreUnavailable
-from cds_service.feedback import tables
-from cds_service.feedback.summary import Period, Summary, summarise
+from cds_service.errors import MalformedRequest
+from cds_service.hooks.memory import FeedbackKeeper, Told
+from cds_service.hooks.service import Engine
+from cds_service.kept_modes import Modes
+from cds_service.settings import Settings
 from cds_service.web import owner, plots
-from cds_service.web.days import read_day
+from cds_service.web.asked_days import read_day
 from cds_service.web.headers import policy
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from flask import Flask
-
-    from cds_service.feedback.recorder import Recorder
-    from cds_service.hooks.service import Engine
-    from cds_service.settings import Settings
 
 USUAL_DAYS = 30
 MOST_DAYS = 366
@@ -38,53 +31,63 @@ PLOT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'n
 """A plot carries its own styles; it is shown as an image, where no script runs."""
 
 
-def init_app(app: Flask, settings: Settings, recorder: Recorder | None) -> bool:
+class Asked(NamedTuple):
+    """Days, the last one included, in UTC; and one client, or all."""
+
+    first: date
+    last: date
+    client: str | None
+
+
+def init_app(app: Flask, settings: Settings, keeper: FeedbackKeeper) -> bool:
     """Put the page on *app*, where there is something to show and somebody may see it; whether that is so."""
     page = Blueprint("insights", __name__)
     for rule, view in VIEWS.items():
         page.add_url_rule(rule, view_func=view)
 
-    there = owner.guard(page, settings, settings.insights_token, kept=recorder is not None)
+    there = owner.guard(page, settings, settings.insights_token, kept=keeper.keeps)
     app.register_blueprint(page)
     return there
 
 
 def _page() -> Response:
     """The page."""
-    summary = _summary()
-    arguments: dict[str, Any] = {
-        "from": summary.period.first,
-        "to": summary.period.last,
-        "client": summary.period.client,
-    }
+    period, told = _told()
+    arguments: dict[str, Any] = {"from": period.first, "to": period.last, "client": period.client}
     shown = render_template(
         "insights.html",
-        summary=summary,
-        tables=tables.tables(summary),
-        clients=summary.everybody,
+        period=period,
+        tables=told.tables,
+        clients=told.clients,
         plots={name: url_for("insights._plot", name=name, **arguments) for name in plots.PLOTS},
+        narrow=plots.NARROW,
+        wide=plots.WIDTH,
+        empty=not any(row["calls"] != 0 for row in told.tables["days"]) and not told.tables["topics"],
         json=url_for("insights._json", **arguments),
         csv=url_for("insights._csv", **arguments),
+        modes=_modes(),
     )
     return Response(shown, mimetype="text/html", headers={"Content-Security-Policy": POLICY})
 
 
 def _json() -> Response:
     """The same as JSON."""
-    summary = _summary()
-    period = {"from": str(summary.period.first), "to": str(summary.period.last), "client": summary.period.client}
-    return Response(msgspec.json.encode({"period": period, **tables.tables(summary)}), mimetype="application/json")
+    period, told = _told()
+    asked = {"from": str(period.first), "to": str(period.last), "client": period.client}
+    return Response(
+        msgspec.json.encode({"period": asked, "mode": _modes(), **told.tables}), mimetype="application/json"
+    )
 
 
 def _csv() -> Response:
     """The same as CSV: one table after the other, each with its name and its head."""
     written = io.StringIO()
     writer = csv.writer(written)
-    for name, rows in tables.tables(_summary()).items():
+    for name, rows in _told()[1].tables.items():
         writer.writerow([f"# {name}"])
         if rows:
             writer.writerow(rows[0])
-            writer.writerows([["" if value is None else tables.cell(value) for value in row.values()] for row in rows])
+            writer.writerows([["" if value is None else cell(value) for value in row.values()] for row in rows])
         writer.writerow([])
     return Response(
         written.getvalue(),
@@ -97,46 +100,45 @@ def _plot(name: str) -> Response:
     """One plot."""
     if name not in plots.PLOTS:
         abort(404)
-    drawn = plots.PLOTS[name](_summary())
+    _, told = _told()
+    width = plots.NARROW if "narrow" in request.args else plots.WIDTH
+    drawn = plots.drawn(plots.PLOTS[name](told.tables, width))
     return Response(drawn, mimetype="image/svg+xml", headers={"Content-Security-Policy": PLOT_POLICY})
 
 
-def _style() -> Response:
-    """The style sheet."""
-    return Response(plots.STYLE.read_text(encoding="utf-8"), mimetype="text/css")
+def _modes() -> dict[str, object]:
+    """The mode in force, and the changes in the database that it comes from."""
+    modes = cast("Modes", current_app.extensions["cds_modes"])
+    return {"in force": modes.told(), "changes": [change.told() for change in modes.known.changes]}
 
 
 VIEWS: dict[str, Callable[..., Response]] = {
     "/insights": _page,
     "/insights.json": _json,
     "/insights.csv": _csv,
-    "/insights/style.css": _style,
     "/insights/<name>.svg": _plot,
 }
 
 
-def _recorder() -> Recorder:
-    return cast("Recorder", current_app.extensions["cds_recorder"])
-
-
-def _summary() -> Summary:
-    """The summary of the period that is asked for: `from`, `to`, `client`; the last 30 days of all, if nothing is."""
+def _told() -> tuple[Asked, Told]:
+    """What is told of the period that is asked for: `from`, `to`, `client`; the last 30 days of all, if nothing is."""
     engine = cast("Engine", current_app.extensions["cds_engine"])
-    try:
-        with _recorder().store.connect() as connection:
-            return summarise(connection, _period(), engine.guidance.feedback)
-    except SQLAlchemyError as error:
-        message = "The database cannot be reached: there is nothing to show"
-        raise StoreUnavailable(message) from error
+    keeper = cast("FeedbackKeeper", current_app.extensions["cds_recorder"])
+    period = _period()
+    return period, keeper.told(*period, engine.guidance.feedback)
 
 
-def _period() -> Period:
+def _period() -> Asked:
     last = _day("to") or datetime.now(UTC).date()
     first = _day("from") or last - timedelta(days=USUAL_DAYS - 1)
     if not first <= last < first + timedelta(days=MOST_DAYS):
-        message = f"from must not be after to, nor more than {MOST_DAYS} days before it"
-        raise MalformedRequest(message)
-    return Period(first, last, request.args.get("client") or None)
+        raise MalformedRequest(f"from must not be after to, nor more than {MOST_DAYS} days before it")
+    return Asked(first, last, request.args.get("client") or None)
+
+
+def cell(value: object) -> object:
+    """A value for a spreadsheet: a text that it could take for a formula is marked as text."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@" else value
 
 
 def _day(name: str) -> date | None:

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import nh3
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 from markupsafe import Markup
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from markdown_it.token import Token
 
 TAGS = {
     "a", "blockquote", "br", "code", "del", "em", "h1", "h2", "h3", "h4", "hr", "img", "li", "ol", "p", "pre", "s",
@@ -28,6 +24,9 @@ SCROLLING = {
 }
 """What may be wider than the screen can be scrolled with the keyboard too."""
 NOT_IN_ANCHOR = re.compile(r"[^\w\- ]")
+PLACE = re.compile(r'<a id="([\w.-]+)"></a>')
+"""The one piece of HTML that a page may hold: a place with a name of its own, such as `R3` or `row-69`."""
+ESCAPED_PLACE = re.compile(r'&lt;a id="([\w.-]+)"&gt;&lt;/a&gt;')
 REMEMBERED = 512
 
 _PARSER = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
@@ -41,7 +40,7 @@ def render(text: str) -> Markup:
 
 
 def render_page(text: str, resolve: Callable[[str], str]) -> Markup:
-    """A page as HTML: its headings have anchors, and *resolve* says where a link leads; empty: it is no link."""
+    """A page as HTML: headings and places have anchors. *resolve* says where a link leads; empty: it is no link."""
     tokens = _PARSER.parse(text)
     for heading, inline in pairwise(tokens):
         if heading.type == "heading_open":
@@ -49,6 +48,7 @@ def render_page(text: str, resolve: Callable[[str], str]) -> Markup:
     for token in tokens:
         _resolve(token.children or [], resolve)
     html = _clean(_PARSER.renderer.render(tokens, _PARSER.options, {}))
+    html = Markup(ESCAPED_PLACE.sub(r'<a id="\1"></a>', str(html)))  # noqa: S704 - the name is a word
     for given, made in SCROLLING.items():
         html = html.replace(Markup(given), Markup(made))  # noqa: S704 - both are ours
     return html
@@ -56,7 +56,7 @@ def render_page(text: str, resolve: Callable[[str], str]) -> Markup:
 
 def anchor(heading: str) -> str:
     """The anchor of a heading, as GitHub makes it."""
-    return NOT_IN_ANCHOR.sub("", heading.strip().lower()).replace(" ", "-")
+    return NOT_IN_ANCHOR.sub("", PLACE.sub("", heading).strip().lower()).replace(" ", "-")
 
 
 def _resolve(tokens: list[Token], resolve: Callable[[str], str]) -> None:

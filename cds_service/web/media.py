@@ -7,15 +7,18 @@ from flask import request
 from cds_service.errors import WrongMediaType
 
 JSON = "application/json"
+AS_IT_IS = "identity"
 
 
 def check_json() -> None:
-    """Refuse a body that is not declared as JSON.
+    """Refuse a body that is not declared as JSON, as it is.
 
     Raises:
-        WrongMediaType: it is not.
+        WrongMediaType: it is something else, or compressed.
     """
-    media_type = request.mimetype
+    head = request.environ
+    if head.get("HTTP_CONTENT_ENCODING", AS_IT_IS).strip().lower() != AS_IT_IS:
+        raise WrongMediaType("Send the request as it is, without Content-Encoding: compressed bodies are not read here")
+    media_type = head.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
     if media_type != JSON and not (media_type.startswith("application/") and media_type.endswith("+json")):
-        message = "Send the request as application/json"
-        raise WrongMediaType(message)
+        raise WrongMediaType("Send the request as application/json")

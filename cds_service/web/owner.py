@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import hmac
-from typing import TYPE_CHECKING
 
-from flask import Response, abort, request
+from flask import Blueprint, Response, abort, request
+from pydantic import SecretStr
 
-if TYPE_CHECKING:
-    from flask import Blueprint
-    from pydantic import SecretStr
-
-    from cds_service.settings import Settings
+from cds_service.settings import Settings
 
 
 def guard(pages: Blueprint, settings: Settings, secret: SecretStr | None, *, kept: bool = True) -> bool:

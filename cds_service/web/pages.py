@@ -6,29 +6,23 @@ import posixpath
 import re
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from flask import Blueprint, Response, abort, current_app, render_template
+from flask import Blueprint, Flask, Response, abort, current_app, render_template
+from markupsafe import Markup
 
 from cds_service.shipped import folder
 from cds_service.web.headers import policy
-from cds_service.web.markdown import anchor, render_page
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from flask import Flask
-    from markupsafe import Markup
+from cds_service.web.markdown import PLACE, render_page
 
 ADDRESS = "/docs"
 INDEX = "index"
 FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 TITLE = re.compile(r"^# (.+)$", re.MULTILINE)
-HEADING = re.compile(r"^#{2,3} (.+)$", re.MULTILINE)
 SECTIONS = {
     "tutorial": "Tutorial", "how-to": "How-to", "reference": "Reference", "explanation": "Explanation", "": "More",
 }  # fmt: skip
-"""The folders of the documentation, as its list is divided."""
+"""The folders of the documentation, as its list is divided. A folder in one of them is listed as its index."""
 SHOWN_AS_THEY_ARE = {".jpg": "image/jpeg", ".json": "application/json", ".svg": "image/svg+xml"}
 POLICY = policy("img-src 'self' data:", "style-src 'self'", "form-action 'none'")
 FILE_POLICY = policy("style-src 'unsafe-inline'", "form-action 'none'")
@@ -37,7 +31,7 @@ EXTERNAL = ("http://", "https://")
 
 
 @dataclass(frozen=True)
-class Page:
+class DocPage:
     """One page: its name, `reference/cards`, and its markdown."""
 
     name: str
@@ -50,18 +44,23 @@ class Page:
         return found.group(1) if found else self.name
 
     @property
-    def section(self) -> str:
+    def folder(self) -> str:
         """The folder it is in."""
         return posixpath.dirname(self.name)
 
     @property
+    def section(self) -> str:
+        """The folder it is listed under: an index stands for its folder."""
+        return posixpath.dirname(_place(self.name))
+
+    @property
     def address(self) -> str:
         """Where it is served."""
-        return ADDRESS if self.name == INDEX else f"{ADDRESS}/{self.name}"
+        return _address(self.name)
 
     @cached_property
     def html(self) -> Markup:
-        """It as HTML."""
+        """The page as HTML."""
         return render_page(self.text, self._resolve)
 
     def _resolve(self, link: str) -> str:
@@ -69,11 +68,21 @@ class Page:
         if link.startswith(("#", *EXTERNAL)):
             return link
         target, mark, fragment = link.partition("#")
-        path = posixpath.normpath(posixpath.join(self.section, target))
+        path = posixpath.normpath(posixpath.join(self.folder, target))
         if path.startswith(".."):
             return ""
-        name = path.removesuffix(".md")
-        return f"{ADDRESS}{'' if name == INDEX else f'/{name}'}{mark}{fragment}"
+        return f"{_address(path.removesuffix('.md'))}{mark}{fragment}"
+
+
+def _place(name: str) -> str:
+    """The page *name* without its last word, if that is "index": the index of a folder is found at the folder."""
+    folder, _, last = name.rpartition("/")
+    return folder if last == INDEX else name
+
+
+def _address(name: str) -> str:
+    """Where a page or file is served."""
+    return f"{ADDRESS}/{_place(name)}".rstrip("/")
 
 
 class Library:
@@ -85,12 +94,12 @@ class Library:
             file.relative_to(place).as_posix(): file for file in place.rglob("*") if file.suffix in SHOWN_AS_THEY_ARE
         }
         self.pages = {
-            name: Page(name, FRONT_MATTER.sub("", file.read_text(encoding="utf-8")))
+            name: DocPage(name, FRONT_MATTER.sub("", file.read_text(encoding="utf-8")))
             for file in sorted(place.rglob("*.md"))
             if (name := file.relative_to(place).with_suffix("").as_posix())
         }
 
-    def sections(self) -> dict[str, list[Page]]:
+    def sections(self) -> dict[str, list[DocPage]]:
         """The pages as a list divided by folder."""
         found = {
             title: [page for page in self.pages.values() if page.section == section and page.name != INDEX]
@@ -98,31 +107,25 @@ class Library:
         }
         return {title: pages for title, pages in found.items() if pages}
 
+    def named(self, name: str) -> DocPage | None:
+        """The page of that name, or the index of that folder."""
+        return self.pages.get(name) or self.pages.get(f"{name}/{INDEX}")
+
     @cached_property
-    def _anchors(self) -> dict[str, str]:
-        """Where each rule and card is described, by its id: the headings `R3: ...` and `K-DDEF`."""
-        found = {}
-        for name in ("reference/decision-rules", "reference/cards"):
-            for heading in HEADING.findall(self.pages[name].text):
-                found[heading.partition(":")[0]] = f"{ADDRESS}/{name}#{anchor(heading)}"
-        return found
+    def _places(self) -> dict[str, str]:
+        """Where each rule, gate and card is described, by its id."""
+        return {place: f"{page.address}#{place}" for page in self.pages.values() for place in PLACE.findall(page.text)}
 
     def about(self, step: str) -> str | None:
         """Where a step of the evaluation is described; `None` for one that speaks for itself."""
         name = step.partition(":")[2] or step
-        if name.startswith("G-"):
-            name = "Gates"
-        return self._anchors.get(STEPS.get(name, name))
+        return self._places.get(STEPS.get(name, NOT_IN_PLACE.sub("-", name).rstrip("-")))
 
 
-STEPS = {
-    "D": "State of D",
-    "M": "State of M",
-    "KIDNEY": "Kidneys",
-    "COURSE": "Vitamin D orders and the course",
-    "T-D": "Triggers for 25(OH)D (T-D)",
-}
-"""The headings of the steps that are no rules."""
+NOT_IN_PLACE = re.compile(r"[ ()]+")
+"""`G-DUP(D)` stands at `G-DUP-D`, `T-D 1` at `T-D-1`."""
+STEPS = {"D": "s9.1", "M": "s9.2", "KIDNEY": "s9.4", "COURSE": "s9.3"}
+"""Where the steps stand that are no rules."""
 
 
 def init_app(app: Flask) -> None:
@@ -147,7 +150,7 @@ def _index() -> Response:
 def _page(name: str) -> Response:
     """A page, or a file that one shows or links."""
     library: Library = current_app.extensions["cds_pages"]
-    page = library.pages.get(name)
+    page = library.named(name)
     if page is None:
         return _file(library, name)
     shown = render_template("page.html", page=page, sections=library.sections())

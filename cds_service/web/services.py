@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import msgspec
 from flask import Blueprint, Response, g, request
 
+from cds_service.hooks.answers import Cards
+from cds_service.hooks.service import Engine
 from cds_service.web.media import JSON, check_json
-
-if TYPE_CHECKING:
-    from cds_service.hooks.service import Engine
+from cds_service.web.modes import in_force
 
 blueprint = Blueprint("services", __name__, url_prefix="/cds-services")
 
+NO_CARDS = Cards([])
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -37,5 +38,7 @@ def call(service_id: str) -> Response:
     """Call a service; its cards, or an error that says what to mend."""
     engine = _engine()
     g.service = engine.registry.find(service_id).id
+    if in_force().is_off:
+        return _json(NO_CARDS)
     check_json()
-    return _json(engine.answer(service_id, request.get_data(cache=False), g.call).response)
+    return _json(engine.answer(service_id, request.get_data(cache=False), g.call).written)

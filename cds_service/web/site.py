@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from flask import Blueprint, Response, abort
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from flask import Flask
+from flask import Blueprint, Flask, Response, abort
 
 STATIC = Path(__file__).with_name("static")
 TYPES = {".css": "text/css", ".js": "text/javascript"}
@@ -20,13 +15,13 @@ TYPES = {".css": "text/css", ".js": "text/javascript"}
 blueprint = Blueprint("site", __name__)
 
 
-def init_app(app: Flask, *, playground: bool, insights: bool) -> None:
-    """Put the files on *app*; pages that are not there are not linked."""
+def init_app(app: Flask, *, playground: bool, insights: bool, local: str) -> None:
+    """Put the files on *app*; pages that are not there are not linked. *local* is the digest of local guidance."""
     app.register_blueprint(blueprint)
 
     @app.context_processor
-    def _links() -> dict[str, bool]:
-        return {"playground_is_on": playground, "insights_is_on": insights}
+    def _links() -> dict[str, bool | str]:
+        return {"playground_is_on": playground, "insights_is_on": insights, "local_guidance": local}
 
 
 @blueprint.get("/static/<path:name>")

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+from collections.abc import Iterable
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 AS_CALLED = "cds_service.path"
 """Where the environment keeps the path as it was called: a client's token names that very URL (row 170)."""
@@ -25,6 +22,10 @@ class TolerantOfSlashes:
         """Serve the path with single slashes and none at its end."""
         path = environ.get("PATH_INFO", "")
         environ[AS_CALLED] = path
-        if "//" in path or path.endswith("/"):
-            environ["PATH_INFO"] = SLASHES.sub("/", path).rstrip("/") or "/"
+        environ["PATH_INFO"] = meant(path)
         return self._application(environ, start_response)
+
+
+def meant(path: str) -> str:
+    """*path* with single slashes and none at its end."""
+    return SLASHES.sub("/", path).rstrip("/") or "/" if "//" in path or path.endswith("/") else path

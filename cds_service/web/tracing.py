@@ -8,32 +8,24 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator, Mapping
 from functools import partial
 from importlib.metadata import version
-from typing import TYPE_CHECKING
 
-from flask import g, request
+from flask import Flask, Response, g, request
+from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import SpanKind, StatusCode, format_trace_id, set_span_in_context
+from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer, format_trace_id, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from cds_service.clinical.guidance_types import Guidance
 from cds_service.fhir.client import Outcome
-from cds_service.web.audit import CALLED
-from cds_service.web.metrics import FEEDBACK
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from flask import Flask, Response
-    from opentelemetry.context import Context
-    from opentelemetry.trace import Span, Tracer
-
-    from cds_service.clinical.guidance_types import Guidance
-    from cds_service.hooks.record import Call
-    from cds_service.settings import Settings
+from cds_service.hooks.record import Call
+from cds_service.settings import Settings
+from cds_service.web.audit import CALLED, FEEDBACK
 
 NAME = "vitamin-d-magnesium-cds"
 ROUTES = {CALLED: "/cds-services/{id}", FEEDBACK: "/cds-services/{id}/feedback"}
@@ -82,6 +74,7 @@ def _provider(settings: Settings, guidance: Guidance) -> TracerProvider:
             "service.version": version(NAME),
             "cds.guidance.profile": guidance.profile_name,
             "cds.guidance.digest": guidance.digest,
+            "cds.guidance.local": guidance.local_digest,
         }
     )
     exporter = OTLPSpanExporter(f"{settings.otlp_endpoint}/v1/traces", timeout=EXPORT_SECONDS)

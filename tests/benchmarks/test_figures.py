@@ -4,22 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.figures import (
-    BARE,
-    HAPI,
-    HEALTHCHAIN,
-    OURS,
-    Goal,
-    Measured,
-    Point,
-    Spread,
-    added,
-    goals,
-    paired,
-    short,
-    spread,
-)
+from benchmarks.inside import Inside
 from benchmarks.load import Sample
+from benchmarks.servers import BARE, DUTIES, HAPI, HEALTHCHAIN, OURS
+from benchmarks.table import Goal, Report, Spread, Use, added, goals, paired, short, spread
+from tests.support.for_each import for_each
 
 
 def sample(rate: float = 100.0, cpu: float = 1.0, p50: float = 2.0, p99: float = 4.0) -> Sample:
@@ -27,7 +16,7 @@ def sample(rate: float = 100.0, cpu: float = 1.0, p50: float = 2.0, p99: float =
     return Sample(rate, p50, p99, cpu, failed=0)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("values", "expected"),
     [
         ([3.0], Spread(3.0, 3.0, 3.0)),
@@ -40,7 +29,7 @@ def test_spread_is_median_least_and_most(values: list[float], expected: Spread):
     assert spread(values) == expected
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("value", "text"),
     [(0.01234, "0.0123"), (1.0, "1"), (12.34, "12.3"), (99.94, "99.9"), (100.4, "100"), (12345.6, "12,346")],
 )
@@ -71,12 +60,12 @@ def test_what_was_not_measured_has_no_ratio():
 
 def test_cost_of_an_observation_more():
     """From 1 to 11 Observations 20 ms more are 2 ms for each; from 11 to 111 another 100 ms are 1 ms for each."""
-    line = [Point(1, 10, 0.010), Point(11, 20, 0.030), Point(111, 120, 0.130)]
+    line = [(1, 10, 0.010), (11, 20, 0.030), (111, 120, 0.130)]
 
     assert added(line) == pytest.approx([0.002, 0.001])
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("measured", "at_least", "verdict"),
     [
         (Spread(15.0, 9.0, 16.0), True, "met"),
@@ -88,44 +77,49 @@ def test_cost_of_an_observation_more():
 )
 def test_median_decides(measured: Spread | None, verdict: str, at_least: bool):  # noqa: FBT001 - a table
     """A goal of 15 is met by a median of 15, from either side; what was not measured is neither."""
-    assert Goal("something", 15, measured, at_least=at_least).verdict == verdict
+    assert Goal("something", 15, measured, at_least=at_least).cells[-1] == verdict
 
 
 def test_goal_says_its_bound():
     """From which side, how much, of what."""
-    assert Goal("a", 15, None, at_least=True).target == "at least 15x"
-    assert Goal("a", 0.6, None, unit=" s").target == "at most 0.6 s"
+    assert Goal("a", 15, None, at_least=True).cells[1] == "at least 15x"
+    assert Goal("a", 0.6, None, unit=" s").cells[1] == "at most 0.6 s"
 
 
 def test_goals_are_held_against_what_was_measured():
     """Each goal has its number: ratios to the right peer and size, the tail, starts, memory and the line."""
-    found = Measured(
+    line = [(4_000, 1, 0.10), (7_000, 2, 0.20), (10_000, 3, 0.32)]
+    found = Report(
+        {},
         samples={
             "typical": {
                 OURS: [sample(rate=160, cpu=2.4, p50=2, p99=7)],
                 BARE: [sample(rate=400, cpu=2.0)],
+                DUTIES: [sample(cpu=0.6)],
                 HEALTHCHAIN: [sample(rate=8)],
-                HAPI: [sample(rate=50)],
+                HAPI: [sample(rate=100)],
             },
             "large": {OURS: [sample(rate=70)], HEALTHCHAIN: [sample(rate=2)]},
         },
-        restart=Spread(0.5, 0.4, 0.7),
-        first_start=Spread(0.7, 0.6, 0.8),
-        worker_mib=91,
-        line=[Point(10, 1, 0.010), Point(20, 2, 0.020), Point(30, 3, 0.032)],
+        uses={OURS: Use(1, 91, 1, 1), HAPI: Use(1, 500, 1, 1)},
+        starts=[0.4, 0.5, 0.7],
+        first_starts=[0.6, 0.7, 0.8],
+        inside=Inside({}, 0, 0, 0, {}, line),
     )
 
     assert [goal.measured and goal.measured.median for goal in goals(found)] == pytest.approx(
-        [160 / 8, 160 / 50, 2.4 / 2.0, 70 / 2, 7 / 2, 0.5, 0.7, 91, 1.2]
+        [2.4 / 2.0, 2.4 / 0.6, 160 / 8, 70 / 2, 160 / 100, 0.32, 7 / 2, 0.5, 0.7, 91, 1.2]
     )
-    assert [goal.verdict == "met" for goal in goals(found)] == [
-        True,  # 20 of at least 15
-        False,  # 3.2 of at least 4
-        True,  # 1.2 of at most 1.3
-        False,  # 35 of at least 60
-        True,  # 3.5 of at most 4
-        True,  # 0.5 of at most 0.6 s
-        False,  # 0.7 of at most 0.6 s
+    assert [goal.cells[-1] == "met" for goal in goals(found)] == [
+        True,  # 1.2 of at most 4
+        False,  # 4 of at most 3.2
+        True,  # 20 of at least 9
+        True,  # 35 of at least 25
+        False,  # 1.6 of at least 2
+        True,  # 0.32 of at most 0.4 s
+        False,  # 3.5 of at most 3
+        True,  # 0.5 of at most 0.55 s
+        False,  # 0.7 of at most 0.55 s
         False,  # 91 of at most 90 MiB
         True,  # 1.2 ms after 1 ms: of at most 1.25
     ]
@@ -133,4 +127,4 @@ def test_goals_are_held_against_what_was_measured():
 
 def test_goals_without_measurements_are_said_to_be_so():
     """Nothing measured is nothing met."""
-    assert {goal.verdict for goal in goals(Measured({}))} == {"not measured"}
+    assert {goal.cells[-1] for goal in goals(Report({}))} == {"not measured"}

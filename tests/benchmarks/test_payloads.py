@@ -7,11 +7,9 @@ from collections import Counter
 from datetime import date
 from pathlib import Path
 
-import pytest
-
-from benchmarks.payloads import SIZES, own, with_observations, written
-from benchmarks.typical_request import AS_OF
+from benchmarks.payloads import AS_OF, SIZES, own, with_observations, written
 from tests.support.fixtures import SERVICE, engine
+from tests.support.for_each import for_each
 
 
 def contents(body: bytes) -> Counter[str]:
@@ -20,7 +18,7 @@ def contents(body: bytes) -> Counter[str]:
     return Counter(entry["resource"]["resourceType"] for value in values for entry in value.get("entry", ()))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("size", "expected"),
     [
         ("small", {"Observation": 2}),
@@ -33,13 +31,13 @@ def test_sizes_hold_what_the_kit_has(size: str, expected: dict[str, int]):
     assert contents(own(size)) == expected
 
 
-@pytest.mark.parametrize("size", SIZES)
+@for_each("size", SIZES)
 def test_own_requests_have_cards(size: str):
     """Each has something to tell on its day, as is asked of every server that is measured."""
     assert engine(AS_OF).answer(SERVICE, own(size)).response["cards"]
 
 
-@pytest.mark.parametrize("number", [1, 7, 100])
+@for_each("number", [1, 7, 100])
 def test_observations_are_as_many_as_asked(number: int):
     """Spread over the keys, none is lost."""
     assert contents(with_observations(number))["Observation"] == number

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.servers import Server, Spec, Unusable, members, running, without_settings
+from benchmarks.servers import Server, Spec, Unusable, members, running
 
 SERVER = """
 import http.server, subprocess, sys
@@ -75,8 +75,3 @@ def test_processes_of_a_session_are_its_own():
     """A process that leads a session is in it, and this one is not."""
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE, start_new_session=True) as process:
         assert set(members(process.pid)) == {process.pid}
-
-
-def test_settings_of_the_user_do_not_count():
-    """What is measured is the service as it comes."""
-    assert without_settings({"CDS_FEEDBACK": "false", "cds_auth": "jwt", "PATH": "/bin"}) == {"PATH": "/bin"}

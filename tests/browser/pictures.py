@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.conftest import ADAM, FLAGS, program, put_patients_of_tutorial
 from tests.browser.test_sandbox import MAGNESIUM, VITAMIN_D
+from tests.browser.test_sandbox_orders import CALCITRIOL, choose
 from tests.support import fhir_peers
 from tests.support import sandbox as sandboxes
 from tests.support.fixtures import ROOT
@@ -41,6 +42,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=found, args=[*FLAGS, sandboxes.OFFLINE])
         stack.callback(browser.close)
         of_playground(browser, served)
+        of_report(browser, served)
         folder, reason = sandboxes.built(), fhir_peers.missing("java", "javac", "mvn")
         if folder is None or reason is not None:
             sys.stdout.write(f"Not of the sandbox: {reason or 'it is not built (make sandbox)'}\n")
@@ -51,7 +53,7 @@ def main() -> None:
 
 def of_playground(browser: Browser, served: Served) -> None:
     """The page as it opens, and how it looks in the dark, on a telephone."""
-    page = browser.new_context(viewport={"width": 1520, "height": 800}, locale="en-GB").new_page()
+    page = browser.new_context(viewport={"width": 1400, "height": 1000}, locale="en-GB").new_page()
     page.goto(f"{served.url}/")
     expect(page.locator(".card")).to_have_count(2)
     take(page, FOLDER / "playground.jpg")
@@ -61,11 +63,26 @@ def of_playground(browser: Browser, served: Served) -> None:
     small.goto(f"{served.url}/#situation=severe-hypomagnesaemia-with-deficiency")
     expect(small.locator(".card.critical")).to_be_visible()
     take(small, FOLDER / "playground-telephone.jpg")
+    page.goto(f"{served.url}/playground/orders")
+    expect(page.locator(".order-card")).to_be_visible()
+    take(page, FOLDER / "order-screen.jpg")
+
+
+def of_report(browser: Browser, served: Served) -> None:
+    """The population report on the made-up patients, wide and on a telephone."""
+    page = browser.new_context(viewport={"width": 1100, "height": 1250}, locale="en-GB").new_page()
+    page.goto(f"{served.url}/docs/example-report")
+    take(page, FOLDER / "population.jpg")
+    small = browser.new_context(
+        viewport={"width": 390, "height": 844}, locale="en-GB", device_scale_factor=1.5
+    ).new_page()
+    small.goto(f"{served.url}/docs/example-report")
+    take(small, FOLDER / "population-telephone.jpg")
 
 
 def of_sandbox(browser: Browser, served: Served, url: str, fhir: str) -> None:
     """The cards in the sandbox, and its menu of reasons."""
-    page = browser.new_context(viewport={"width": 1100, "height": 800}, locale="en-GB").new_page()
+    page = browser.new_context(viewport={"width": 1400, "height": 1000}, locale="en-GB").new_page()
     sandbox = Sandbox(page, url, fhir)
     put_patients_of_tutorial(fhir)
     sandbox.open(ADAM.id, served.url + DISCOVERY)
@@ -74,6 +91,12 @@ def of_sandbox(browser: Browser, served: Served, url: str, fhir: str) -> None:
     take(page, FOLDER / "sandbox-cards.jpg")
     sandbox.reasons(VITAMIN_D)
     take(page, FOLDER / "sandbox-reasons.jpg")
+    page.keyboard.press("Escape")
+    sandbox.screen("Rx View")
+    choose(sandbox, CALCITRIOL)
+    expect(sandbox.cards).to_have_count(1)
+    page.evaluate("scrollTo(0, 300)")
+    take(page, FOLDER / "sandbox-order.jpg")
 
 
 def take(page: Page, file: Path) -> None:

@@ -14,8 +14,21 @@ from tests.support.sandbox import Console
 from tests.support.serving import Served
 
 pytestmark = pytest.mark.browser
-PAGES = ["/", "/docs", "/docs/reference/cards", "/docs/reference/profiles", "/docs/tutorial/quickstart", "/insights"]
-WIDTHS = [360, 1600]
+PAGES = [
+    "/",
+    "/playground/orders",
+    "/docs",
+    "/docs/reference/cards",
+    "/docs/reference/profiles",
+    "/docs/tutorial/quickstart",
+    "/about",
+    "/about/vitamin-d-deficiency",
+    "/about/source-attributes",
+    "/insights",
+]
+WIDTHS, PHONE = [360, 1600], 390
+FINGER = 44
+"""Pixels that a target has at least on a phone, in height."""
 Scheme = Literal["light", "dark"]
 ARTEFACTS = ROOT / ".cache" / "screenshots"
 """Where pictures of every page are kept, to be looked at."""
@@ -80,12 +93,16 @@ def test_playground_with_everything_open_has_no_barrier(seen: Page, served: Serv
     expect(seen.locator(".card.critical")).to_be_visible()
     seen.locator(".card", has=seen.locator("#card-vitamin-d-deficiency")).get_by_text("Dismiss").click()
     seen.get_by_role("button", name="Patient declines").last.click()
-    expect(seen.locator(".sent").last).to_be_visible()
-    seen.get_by_role("button", name="Open the chart again").click()
     expect(seen.locator(".quiet")).to_be_visible()
     seen.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    seen.locator("#search").fill("magnesium")
     keep(seen, "playground-unfolded", scheme)
     assert barriers(seen) == []
+    seen.locator(".accept").first.click()
+    expect(seen.get_by_role("dialog")).to_be_visible()
+    keep(seen, "playground-order", scheme)
+    assert barriers(seen) == []
+    seen.keyboard.press("Escape")
     seen.locator("#pasted").fill("[]")
     seen.get_by_role("button", name="Use it").click()
     expect(seen.locator("#answer .refusal")).to_be_visible()
@@ -106,3 +123,24 @@ def test_nothing_moves_for_who_wants_no_motion(seen: Page, served: Served):
     )
 
     assert moving == 0
+
+
+@pytest.mark.parametrize("seen", [PHONE], indirect=True)
+@pytest.mark.parametrize("path", ["/", "/insights"])
+def test_phone(seen: Page, served: Served, path: str):
+    """On a phone the caution is one line, and with all unfolded each target is high enough for a finger."""
+    seen.goto(f"{served.url}{path}")
+    seen.evaluate("document.querySelectorAll('main details').forEach(one => one.open = true)")
+    small = seen.evaluate(
+        """finger => [...document.querySelectorAll('main :is(button, summary, select, input), nav a, .links a')]
+            .filter(one => one.checkVisibility() && !one.matches('label input[type=checkbox], [type=file]'))
+            .filter(one => one.getBoundingClientRect().height < finger)
+            .map(one => one.outerHTML.slice(0, 90))""",
+        FINGER,
+    )
+
+    assert small == []
+    assert (
+        seen.locator(".caution").evaluate("one => one.clientHeight / parseFloat(getComputedStyle(one).lineHeight)") < 2
+    )
+    assert seen.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -44,6 +44,13 @@ def fragment(page: Page) -> str:
     return page.url.partition("#")[2]
 
 
+def choose(page: Page, situation: str) -> None:
+    """Open the chart of another patient: one of the eight, or one that is searched."""
+    if not page.locator(f'[data-situation="{situation}"]').is_visible():
+        page.locator("#search").fill(situation)
+    page.locator(f'[data-situation="{situation}"]').click()
+
+
 def settle(page: Page, part: str) -> None:
     """Wait until the address tells of a change."""
     page.wait_for_url(re.compile(re.escape(part)))
@@ -52,6 +59,7 @@ def settle(page: Page, part: str) -> None:
 def test_open_and_done(playground: Page):
     """Whoever opens `/` sees the cards of a patient without doing anything more."""
     expect(cards(playground)).to_have_count(2)
+    expect(playground.get_by_role("heading", name="Adam Brook")).to_be_visible()
     expect(playground.get_by_role("heading", level=3).first).to_contain_text("Magnesium 0.72 mmol/L")
     expect(playground.get_by_text("Synthetic data only.")).to_be_visible()
 
@@ -87,23 +95,40 @@ def test_slider_obeys_the_keyboard(playground: Page):
     expect(slider).to_be_focused()
 
 
-def test_everything_is_reached_with_the_keyboard(playground: Page):
-    """The tabulator reaches the patient, both results, an order, a reason's menu and a link, and shows where it is."""
-    reached = set()
-    for _ in range(60):
-        playground.keyboard.press("Tab")
-        reached.add(
-            playground.evaluate(
-                """() => {
-                    const one = document.activeElement;
-                    const shown = getComputedStyle(one).outlineStyle !== "none" || one.matches(".skip");
-                    return `${one.name || one.dataset.for || one.className || one.tagName} ${shown}`;
-                }"""
-            )
-        )
+def test_keyboard_alone_does_everything(playground: Page):
+    """Without a mouse: find a patient, open an order and close it, dismiss a card with a reason, and undo that."""
+    keyboard = playground.keyboard
 
-    for needed in ("situation", "vitaminD", "magnesium", "accept", "SUMMARY", "A"):
-        assert f"{needed} true" in reached, (needed, reached)
+    def reach(wanted: str) -> None:
+        for _ in range(80):
+            keyboard.press("Tab")
+            if playground.evaluate("wanted => document.activeElement.matches(wanted)", wanted):
+                shown = playground.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+                assert shown != "none", wanted
+                return
+        raise AssertionError(wanted)
+
+    reach("#search")
+    keyboard.type("thirteen years")
+    expect(playground.locator("#found")).to_have_text("1 patient")
+    reach('[data-situation="under-18-with-critical-magnesium"]')
+    keyboard.press("Enter")
+    expect(playground.locator(".card.critical")).to_be_visible()
+    reach(".accept.primary")
+    keyboard.press("Enter")
+    dialog = playground.get_by_role("dialog", name="The order, as it would open")
+    expect(dialog.get_by_text("draft (proposal)").first).to_be_visible()
+    keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(playground.get_by_role("button", name="Undo")).to_be_focused()
+    reach("#dismiss-under-18 > summary")
+    keyboard.press("Enter")
+    reach("#dismiss-under-18 [data-code]")
+    keyboard.press("Enter")
+    expect(card(playground, "under-18")).to_be_hidden()
+    expect(playground.get_by_role("button", name="Undo").last).to_be_focused()
+    keyboard.press("Enter")
+    expect(card(playground, "under-18")).to_be_visible()
 
 
 def test_no_result_is_not_a_normal_one(playground: Page):
@@ -116,10 +141,10 @@ def test_no_result_is_not_a_normal_one(playground: Page):
     expect(card(playground, "magnesium-low")).to_be_visible()
 
 
-def test_patient_is_chosen_from_the_list(playground: Page):
+def test_patient_is_chosen(playground: Page):
     """Another patient brings its own results, day and cards, and what was changed before is gone."""
     playground.get_by_label("25(OH)D (nmol/L)").fill("90")
-    playground.locator("[name=situation]").select_option(SEVERE)
+    choose(playground, SEVERE)
 
     expect(cards(playground).first).to_have_class(re.compile("critical"))
     expect(playground.locator("[name=magnesium]")).to_have_value("0.45")
@@ -129,6 +154,8 @@ def test_patient_is_chosen_from_the_list(playground: Page):
 
 def test_person_treatment_and_guidance_can_be_changed(playground: Page):
     """Age, kidney function, treatment, profile and day each have their effect (R19, G-KID, R3, section 2, STALE)."""
+    playground.get_by_text("Age, kidneys, treatment").click()
+    playground.get_by_text("Guidance and day").click()
     playground.locator("[name=egfr]").fill("20")
     expect(card(playground, "magnesium-low").locator(".accept")).not_to_contain_text(["Magnesium 200 mg"])
     playground.locator("[name=egfr]").fill("")
@@ -147,9 +174,10 @@ def test_person_treatment_and_guidance_can_be_changed(playground: Page):
 
 def test_link_brings_the_same_again(playground: Page, context: BrowserContext):
     """A copied link opens the same patient with the same changes in another window; it holds no record."""
-    playground.locator("[name=situation]").select_option(SEVERE)
+    choose(playground, SEVERE)
     expect(playground.locator("[name=magnesium]")).to_have_value("0.45")
     playground.get_by_label("Magnesium (mmol/L)").fill("0.8")
+    playground.get_by_text("Guidance and day").click()
     playground.locator("[name=profile]").select_option("nam-2011")
     settle(playground, "profile=nam-2011")
     playground.get_by_role("button", name="Copy link").click()
@@ -163,68 +191,75 @@ def test_link_brings_the_same_again(playground: Page, context: BrowserContext):
     assert "Patient" not in link
 
 
-def test_accepted_suggestion_is_sent_and_kept(playground: Page, database: Path):
-    """Accepting sends feedback as an EHR does; it is in the database, and says so on the card."""
+def test_accepting_opens_the_order(playground: Page, database: Path):
+    """The order stands there as it would open, also as JSON; what an EHR sends is sent, and the card is quiet then."""
     found = card(playground, "magnesium-low")
-    found.locator(".accept").click()
-    expect(found.locator(".sent")).to_contain_text('"outcome":"accepted"')
-    expect(found.locator(".accept")).to_be_disabled()
     uuid = found.get_attribute("data-card")
+    found.locator(".accept").click()
+    order = playground.get_by_role("dialog")
+    expect(order.get_by_role("definition").filter(has_text="Take 200 mg of elemental magnesium")).to_be_visible()
+    expect(order.locator(".sent")).to_contain_text('"outcome":"accepted"')
+    order.get_by_text("MedicationRequest as JSON").click()
+    order.get_by_role("button", name="Copy").first.click()
+    copied = json.loads(playground.evaluate("navigator.clipboard.readText()"))
+    order.get_by_role("button", name="Close").click()
 
+    assert (copied["resourceType"], copied["status"], copied["intent"]) == ("MedicationRequest", "draft", "proposal")
+    expect(playground.locator(".quiet")).to_contain_text("Low magnesium: quiet until 30 March.")
     with sqlite3.connect(database) as connection:
         rows = connection.execute("select outcome from feedback where card = ?", (uuid,)).fetchall()
     assert rows == [("accepted",)]
 
 
-def test_dismissed_card_is_quiet_when_the_chart_is_opened_again(playground: Page):
-    """A reason quiets the topic for this visit, which can forget it; the page tells until when."""
+def test_dismissed_card_goes_and_can_come_back(playground: Page):
+    """A reason takes the card away and says until when; undo brings it back, also after the chart is opened again."""
     found = card(playground, "vitamin-d-deficiency")
     found.get_by_text("Dismiss").click()
     found.get_by_role("button", name="Patient declines").click()
-    expect(found.locator(".sent")).to_contain_text("patient-refuses")
+    expect(cards(playground)).to_have_count(1)
+    expect(playground.locator(".quiet")).to_contain_text("Vitamin D deficiency: quiet until 31 May.")
+    playground.get_by_role("button", name="Undo: Vitamin D deficiency").click()
+    expect(cards(playground)).to_have_count(2)
     playground.get_by_role("button", name="Open the chart again").click()
 
-    expect(cards(playground)).to_have_count(1)
-    expect(playground.locator(".quiet")).to_contain_text("vitamin-d-deficiency until 2026-05-31")
-    playground.get_by_role("button", name="Forget what was said").click()
     expect(cards(playground)).to_have_count(2)
+    expect(playground.locator(".quiet")).to_have_count(0)
 
 
-def test_visitors_do_not_quiet_each_other(playground: Page):
-    """After all that was dismissed before, a new visit shows both cards."""
+def test_dismissed_without_a_reason(playground: Page):
+    """Both cards go, are undone or come back with the next opening, and a new visit knows nothing of it."""
     for topic in ("magnesium-low", "vitamin-d-deficiency"):
         found = card(playground, topic)
         found.get_by_text("Dismiss").click()
         found.get_by_role("button", name="Without a reason").click()
-        expect(found.locator(".sent")).to_be_visible()
+        expect(found).to_be_hidden()
+        expect(playground.locator(".gone")).to_contain_text("dismissed without a reason")
+    playground.get_by_role("button", name="Open the chart again").click()
+    expect(cards(playground)).to_have_count(2)
     playground.reload()
 
     expect(cards(playground)).to_have_count(2)
 
 
-def test_order_can_be_read_and_copied(playground: Page):
-    """The draft is a form for people, and JSON with a button that copies it."""
-    found = card(playground, "magnesium-low")
-    found.get_by_text("What would be drafted").click()
-    expect(found.get_by_role("definition").filter(has_text="Take 200 mg of elemental magnesium")).to_be_visible()
-    found.get_by_text("MedicationRequest as JSON").click()
-    found.get_by_role("button", name="Copy").first.click()
-    order = json.loads(playground.evaluate("navigator.clipboard.readText()"))
-
-    assert (order["resourceType"], order["status"], order["intent"]) == ("MedicationRequest", "draft", "proposal")
-
-
 def test_links_of_a_card_open_apart(playground: Page):
-    """Sources open in a window of their own, and learn nothing of this page."""
-    link = card(playground, "magnesium-low").get_by_role("link").first
+    """The page of the topic and the sources open in a window of their own, and learn nothing of this page."""
+    links = card(playground, "magnesium-low").get_by_role("link").all()
+    places = [str(link.get_attribute("href")) for link in links]
 
-    assert link.get_attribute("target") == "_blank"
-    assert link.get_attribute("rel") == "noopener noreferrer"
-    assert str(link.get_attribute("href")).startswith("https://")
+    assert {(link.get_attribute("target"), link.get_attribute("rel")) for link in links} == {
+        ("_blank", "noopener noreferrer")
+    }
+    assert places[0].startswith("/about/magnesium-low")
+    assert all(place.startswith("https://") for place in places[1:])
 
 
 def test_page_says_why(playground: Page):
-    """The steps that apply are there; one leads to its rule in the documentation."""
+    """Each card says why in words; folded, the steps are there, and one leads to its rule in the documentation."""
+    why = card(playground, "magnesium-low").locator(".why")
+    expect(why.get_by_text("Magnesium: 0.72 mmol/L of 2026-02-20: low.")).to_be_hidden()
+    why.get_by_text("Why this card").click()
+    expect(why.get_by_text("Magnesium: 0.72 mmol/L of 2026-02-20: low.")).to_be_visible()
+    playground.get_by_text("Every step that applies").click()
     expect(playground.get_by_role("cell", name=re.compile("K-MGLOW, row 4"))).to_be_visible()
     playground.get_by_text("Every step, also those that do not apply").click()
     expect(playground.locator("#steps").get_by_role("row")).not_to_have_count(0)
@@ -234,10 +269,12 @@ def test_page_says_why(playground: Page):
 
 
 def test_results_are_drawn_with_the_bands(playground: Page):
-    """Each result has a plot whose name tells its points; another profile has other bands."""
-    plot = playground.get_by_role("img", name="25(OH)D over time: 35.0 nmol/L on 2026-02-20")
+    """Both results are one picture whose name tells their points; another profile has other bands."""
+    told = "25(OH)D over time: 35.0 nmol/L on 2026-02-20; Magnesium over time: 0.72 mmol/L on 2026-02-20"
+    plot = playground.get_by_role("img", name=told)
     expect(plot).to_be_visible()
     expect(plot.get_by_text("insufficient")).to_be_visible()
+    playground.get_by_text("Guidance and day").click()
     playground.locator("[name=profile]").select_option("endocrine-2024")
 
     expect(plot.get_by_text("insufficient")).to_have_count(0)
@@ -247,7 +284,7 @@ def test_request_and_answer_are_those_of_the_service(playground: Page, served: S
     """What is copied as curl's body is answered by the service with the same summaries, changes and all."""
     playground.get_by_label("Magnesium (mmol/L)").fill("0.66")
     settle(playground, "magnesium=0.66")
-    playground.get_by_text("The same with curl").click()
+    playground.get_by_text("On the wire").click()
     playground.locator("[data-copy=curl]").click()
     command = playground.evaluate("navigator.clipboard.readText()")
     answer = playground.request.post(
@@ -285,7 +322,7 @@ def test_own_bundle_is_dropped(playground: Page, tmp_path: Path):
         entries += held.get("entry", ()) if held["resourceType"] == "Bundle" else ()
     file = tmp_path / "bundle.json"
     file.write_text(json.dumps({"resourceType": "Bundle", "type": "collection", "entry": entries}), encoding="utf-8")
-    playground.locator("[name=situation]").select_option("normal-patient-no-card")
+    choose(playground, "normal-patient-no-card")
     expect(cards(playground)).to_have_count(0)
     playground.get_by_text("Paste or drop your own").click()
     playground.locator("#file").set_input_files(file)
@@ -310,7 +347,7 @@ def test_what_cannot_be_read_is_explained(playground: Page):
     playground.locator("#pasted").fill('{"hook": ')
     playground.get_by_role("button", name="Use it").click()
     expect(playground.locator("#answer").get_by_text("The body is not valid JSON").first).to_be_visible()
-    playground.locator("[name=situation]").select_option(GOLDEN)
+    choose(playground, GOLDEN)
 
     expect(cards(playground)).to_have_count(2)
 
@@ -320,13 +357,13 @@ def test_service_that_is_gone_is_told(page: Page):
     with serving(feedback=False) as gone:
         page.goto(f"{gone.url}/")
         expect(page.locator(".card")).to_have_count(2)
-    page.locator("[name=situation]").select_option(SEVERE)
+    choose(page, SEVERE)
 
     expect(page.locator("#trouble")).to_be_visible()
 
 
 def test_screen_readers_are_told(playground: Page):
     """A change that settled is announced in one sentence."""
-    playground.locator("[name=situation]").select_option(SEVERE)
+    choose(playground, SEVERE)
 
     expect(playground.get_by_role("status").first).to_contain_text("2 cards. Critical: Magnesium 0.45")

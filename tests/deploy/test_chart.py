@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import math
-import os
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -208,8 +207,6 @@ def test_service_starts_by_the_settings(case: Path, tmp_path: Path, monkeypatch:
     for name, written in files["data"].items():
         tmp_path.joinpath(name).write_text(written, encoding="utf-8")
     secrets = [secret["stringData"] for secret in of_kind(case, "Secret")]
-    for name in [name for name in os.environ if name.startswith("CDS_")]:
-        monkeypatch.delenv(name)
     for name, value in {**settings_of(case), **(secrets[0] if secrets else {})}.items():
         monkeypatch.setenv(name, value.replace("/etc/cds-service", str(tmp_path)))
 

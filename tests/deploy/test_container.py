@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from cds_service.trust import clients
 from tests.deploy.files import DEPLOY, ROOT, SECRETS, document, text
 from tests.deploy.tools import found
 
@@ -85,16 +84,27 @@ def test_image_asks_itself_whether_it_is_well():
     assert instructions("ENTRYPOINT", final=True) == ['["cds-service"]']
 
 
-def test_postgresql_of_the_image_is_the_extra():
-    """The group that is locked for the image asks for the same as the extra that users install."""
+@pytest.mark.parametrize(
+    ("extra", "packages"), [("postgresql", {"psycopg", "psycopg-binary"}), ("population", {"daft"})]
+)
+def test_locked_group_is_the_extra(extra: str, packages: set[str]):
+    """The group that is locked asks for the same as the extra that users install."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    lock = (ROOT / "requirements-postgresql.lock").read_text(encoding="utf-8")
+    lock = (ROOT / f"requirements-{extra}.lock").read_text(encoding="utf-8")
 
-    assert project["dependency-groups"]["postgresql"] == project["project"]["optional-dependencies"]["postgresql"]
-    assert {"psycopg", "psycopg-binary"} <= set(re.findall(r"^([\w-]+)==", lock, re.MULTILINE))
+    assert project["dependency-groups"][extra] == project["project"]["optional-dependencies"][extra]
+    assert packages <= set(re.findall(r"^([\w-]+)==", lock, re.MULTILINE))
 
 
-@pytest.mark.parametrize("lock", ["requirements-build.lock", "requirements-postgresql.lock", "requirements-dev.lock"])
+def test_list_of_packages_is_of_what_the_image_installs():
+    """`make sbom` installs what the image does, from the same locks, and lists that."""
+    recipe = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\nsbom:")[2].partition("\n\n")[0]
+    (installed,) = re.findall(r"--python /opt/cds-service install --require-hashes .*", DOCKERFILE)
+
+    assert set(re.findall(r"-r (\S+)", recipe)) == set(re.findall(r"-r (\S+)", installed))
+
+
+@pytest.mark.parametrize("lock", [f"requirements-{name}.lock" for name in ("build", "postgresql", "population", "dev")])
 def test_locks_agree(lock: str):
     """What is in several locks has one version, so that they can be installed together."""
 
@@ -139,19 +149,6 @@ def test_example_of_secrets_is_empty_and_whole():
 
     assert example.keys() == asked
     assert {name for name, value in example.items() if value} == {"CDS_PUBLIC_URL", "CDS_FHIR_SERVERS"}
-
-
-def test_private_files_are_ignored_by_git():
-    """The files copied from the examples are no part of the repository."""
-    for name in (".env", "clients.toml"):
-        done = subprocess.run(["git", "check-ignore", "--quiet", DEPLOY / name], cwd=ROOT, check=False)
-
-        assert done.returncode == 0, name
-
-
-def test_example_of_clients_is_a_registry():
-    """The example is read as the service would read it."""
-    assert [client.id for client in clients.load(DEPLOY / "clients.example.toml")] == ["riverside"]
 
 
 def test_only_this_machine_reaches_the_composed_service():

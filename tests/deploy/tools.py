@@ -24,6 +24,6 @@ def found(name: str) -> str:
 def ran(name: str, *arguments: object, expected: int = 0) -> str:
     """What the tool says of *arguments*; the test fails where its status is not the one that is expected."""
     command = [found(name), *map(str, arguments)]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     assert done.returncode == expected, done.stdout
     return done.stdout

@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete
 
-from cds_service.store.tables import METADATA, SECRET
 from tests.feedback.hospital import Hospital, hospital
 from tests.support import postgres as postgres_server
 from tests.support.postgres import Postgres, PostgresAbsent
@@ -48,12 +46,7 @@ def lasting(shared_url: str) -> Iterator[Hospital]:
 @pytest.fixture
 def service(lasting: Hospital) -> Hospital:
     """The same, with nothing in the database."""
-    assert lasting.flush()
-    with lasting.recorder.store.connect() as connection:
-        for table in METADATA.sorted_tables:
-            if table is not SECRET:
-                connection.execute(delete(table))
-        connection.commit()
+    lasting.reset()
     return lasting
 
 

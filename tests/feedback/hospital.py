@@ -10,7 +10,7 @@ from datetime import date
 from typing import Any
 from unittest.mock import patch
 
-from sqlalchemy import Table, select
+from sqlalchemy import Table, delete, select
 from werkzeug.test import TestResponse
 
 from cds_service import create_app
@@ -18,7 +18,7 @@ from cds_service.feedback.recorder import Recorder
 from cds_service.hooks.messages import EXPLAIN
 from cds_service.settings import Settings
 from cds_service.store.database import Database
-from cds_service.store.tables import METADATA
+from cds_service.store.tables import METADATA, SECRET
 from tests.support.fixtures import SERVICE
 from tests.support.patients import AS_OF, request
 
@@ -77,15 +77,25 @@ class Hospital:
         """Wait for what is written in the background."""
         return self.recorder.flush(PATIENCE)
 
+    def reset(self) -> None:
+        """Forget all that was shown and said."""
+        assert self.flush()
+        with self.recorder.store.connect() as connection:
+            for table in METADATA.sorted_tables:
+                if table is not SECRET:
+                    connection.execute(delete(table))
+            connection.commit()
+
     def close(self) -> None:
         """End the process."""
+        self.app.extensions["cds_modes"].close()
         self.recorder.close()
         for database in self.databases:
             database.close()
 
-    def _database(self, url: str, *, quick: bool = False) -> Database:
+    def _database(self, url: str, **options: Any) -> Database:
         """A database as the service opens it; the one of the tokens is closed by nobody else."""
-        self.databases.append(Database(url, quick=quick))
+        self.databases.append(Database(url, **options))
         return self.databases[-1]
 
 

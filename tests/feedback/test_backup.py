@@ -21,7 +21,7 @@ from tests.feedback.hospital import FEEDBACK_URL, URL, card, chart, hospital, ov
 from tests.feedback.posting import Steady, kept
 from tests.support.patients import AS_OF, mg, vitd
 from tests.support.postgres import Postgres
-from tests.support.serving import Served, serving
+from tests.support.serving import Served, serving, until
 from tests.support.wire import PATIENCE
 
 pytestmark = pytest.mark.served
@@ -30,8 +30,6 @@ LOW = "magnesium-low"
 ASKED = chart(vitamin_d=[vitd("40")], magnesium=[mg("0.70")])
 """Vitamin D as it should be, magnesium low: one card that can go quiet."""
 CLIENTS, BEFORE = 2, 20
-POLLS = 600
-"""How often something is looked for, a twentieth of a second apart."""
 
 Backup = Callable[[], str]
 """Makes a backup of the database, restores it elsewhere, and returns the URL of that."""
@@ -47,15 +45,6 @@ def vacuumed(source: Path, target: Path) -> None:
     """The same in one statement; the copy takes no more room than it needs."""
     with closing(sqlite3.connect(source)) as held:
         held.execute("VACUUM INTO ?", (str(target),))
-
-
-def until(done: Callable[[], bool]) -> None:
-    """Wait until it is."""
-    for _ in range(POLLS):
-        if done():
-            return
-        threading.Event().wait(0.05)
-    raise AssertionError("it never is")
 
 
 def decline(served: Served, database: str) -> None:

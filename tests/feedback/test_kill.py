@@ -7,24 +7,20 @@ import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
 
 from tests.feedback.posting import Steady, kept
-from tests.support.recording_server import Call, RecordingServer, Reply, reply
-from tests.support.serving import Served, serving
+from tests.support.recording_server import RecordingServer
+from tests.support.serving import Served, serving, until
 from tests.support.wire import PATIENCE
-from tests.web.calls import TODAY, URL, golden, without
+from tests.web.calls import TODAY, golden
+from tests.web.holding import IN_TIME, Held, post, waits_for
 
 pytestmark = pytest.mark.served
 
-IN_TIME: dict[str, Any] = {"fhir_deadline": 60, "fhir_read_timeout": 60, "request_deadline": 600}
-"""Settings: nothing ends a call but the FHIR server's answer."""
 CLIENTS = 3
-POLLS = 600
-"""How often something is looked for, a twentieth of a second apart."""
 
 
 def caller_of(port: int, workers: list[int]) -> int:
@@ -39,43 +35,35 @@ def caller_of(port: int, workers: list[int]) -> int:
 
 def wait_for_workers(served: Served, count: int, gone: int) -> None:
     """Until *count* workers live, none of them the one that is gone, and the service answers."""
-    for _ in range(POLLS):
+
+    def replaced() -> bool:
         workers = served.workers
-        if len(workers) == count and gone not in workers:
-            served.wait()
-            return
-        threading.Event().wait(0.05)
-    raise AssertionError("no other worker takes the place of the one that was killed")
+        return len(workers) == count and gone not in workers
+
+    until(replaced, "no other worker takes the place of the one that was killed")
+    served.wait()
 
 
 def wait_for_more(clients: list[Steady], more: int) -> None:
     """Until each of *clients* has so many more acknowledgements."""
     wanted = [len(client.acknowledged) + more for client in clients]
-    for _ in range(POLLS):
-        if all(len(client.acknowledged) >= least for client, least in zip(clients, wanted, strict=True)):
-            return
-        threading.Event().wait(0.05)
-    raise AssertionError("feedback is not acknowledged any more")
+    until(
+        lambda: all(len(client.acknowledged) >= least for client, least in zip(clients, wanted, strict=True)),
+        "feedback is not acknowledged any more",
+    )
 
 
 def test_worker_killed_in_mid_request(tmp_path: Path) -> None:
     """A worker killed in mid-request closes that connection; no kept feedback is lost, and the service goes on."""
     database = f"sqlite:///{tmp_path / 'feedback.sqlite3'}"
-    arrived, released, stop = threading.Event(), threading.Event(), threading.Event()
-
-    def hold(_: Call) -> Reply:
-        arrived.set()
-        released.wait(2 * PATIENCE)
-        return reply({"resourceType": "OperationOutcome"}, 404)
-
+    hold, stop = Held(), threading.Event()
     clients = [Steady(number) for number in range(CLIENTS)]
     settings = {"as_of": TODAY, "feedback": True, "database_url": database, "workers": 2, **IN_TIME}
     with serving(**settings) as served, RecordingServer(hold) as fhir, ThreadPoolExecutor() as threads:
-        fetched = {**without(*[key for key in golden()["prefetch"] if key != "patient"]), "fhirServer": fhir.url()}
         try:
             posting = [threads.submit(client.post_until, stop, served.url) for client in clients]
-            held = threads.submit(requests.post, f"{served.url}{URL}", json=fetched, timeout=2 * PATIENCE)
-            assert arrived.wait(PATIENCE)
+            held = threads.submit(post, served, waits_for(fhir))
+            assert hold.arrived.wait(PATIENCE)
             wait_for_more(clients, 20)
             victim = caller_of(fhir.port, served.workers)
             os.kill(victim, signal.SIGKILL)
@@ -83,10 +71,10 @@ def test_worker_killed_in_mid_request(tmp_path: Path) -> None:
                 held.result()
             wait_for_workers(served, 2, victim)
             wait_for_more(clients, 20)
-            answer = requests.post(f"{served.url}{URL}", json=golden(), timeout=PATIENCE)
+            answer = post(served, golden())
         finally:
             stop.set()
-            released.set()
+            hold.released.set()
         for call in posting:
             call.result()
         for client in clients:

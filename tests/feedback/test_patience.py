@@ -11,7 +11,6 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from cds_service.feedback.store import FeedbackStore
-from cds_service.store import database as database_module
 from cds_service.store.database import LOCK, Database
 from tests.support.postgres import Postgres
 
@@ -30,23 +29,22 @@ def url(postgres: Postgres) -> str:
 
 
 @pytest.fixture
-def database(monkeypatch: pytest.MonkeyPatch, url: str) -> Iterator[Database]:
+def database(url: str) -> Iterator[Database]:
     """The database as the service opens it, with the patience of a second."""
-    monkeypatch.setattr(database_module, "PATIENCE", 1)
-    found = Database(url)
+    found = Database(url, patience=1.0)
     yield found
     found.close()
 
 
 def test_call_does_not_wait_long(database: Database) -> None:
     """What a call asks is cut off, so that its cards do not wait for it."""
-    with database.reader().connect() as connection, pytest.raises(OperationalError, match="statement timeout"):
+    with database.reader().connect() as connection, pytest.raises(OperationalError, match="timeout"):
         connection.execute(text(LONG))
 
 
 def test_owner_may_read_longer(database: Database) -> None:
     """The sums of the owner's page may take seconds; the connection is as hurried as before afterwards."""
-    with FeedbackStore(database, database, None).connect() as connection:
+    with FeedbackStore(database, database, database, None, {}).connect() as connection:
         connection.execute(text(LONG))
 
     with database.ready().connect() as connection:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import logging
+import re
+import sqlite3
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
+from threading import Event, Thread
 from typing import NamedTuple
 from unittest.mock import Mock
 
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from cds_service.hooks.memory import ANYONE
 from cds_service.store.tables import CALL, CARD, FEEDBACK
+from cds_service.work import Turns, Work
 from tests.feedback.hospital import Hospital, Json, card, chart, hospital, overridden, rows, topics
 from tests.support import postgres as postgres_server
 from tests.support.patients import mg, vitd
@@ -22,6 +29,8 @@ D = "vitamin-d-deficiency"
 DEFICIENT: Json = {"vitamin_d": [vitd("14")], "magnesium": [mg("0.90")]}
 UNKNOWN = "5b0e0a3c-6a5e-4d31-9d0b-1f0f6a7c2b11"
 NAME = "later"
+LONG = 60.0
+"""Seconds that no test takes."""
 
 
 class Gone(NamedTuple):
@@ -43,7 +52,7 @@ def stopped() -> Iterator[Postgres]:
         pytest.skip(str(error))
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def gone(request: pytest.FixtureRequest, tmp_path: Path) -> Gone:
     """A file in a directory that is not there, or a server that does not run."""
     if request.param == "sqlite":
@@ -61,8 +70,9 @@ def service(gone: Gone) -> Iterator[Hospital]:
 
 
 def said(caplog: pytest.LogCaptureFixture, words: str) -> list[int]:
-    """The levels of the lines that say these words."""
-    return [record.levelno for record in caplog.records if words in record.getMessage()]
+    """The levels of the lines that say these words, those of the start too."""
+    records = [*caplog.get_records("setup"), *caplog.records]
+    return [record.levelno for record in records if words in record.getMessage()]
 
 
 def test_cards_without_a_database(service: Hospital) -> None:
@@ -103,9 +113,10 @@ def test_log_of_a_database_that_is_gone(service: Hospital, caplog: pytest.LogCap
         assert post_to(service.client, chart(**DEFICIENT)).status_code == 200
         service.tell(overridden(UNKNOWN))
 
-    assert said(caplog, "the database cannot be reached") == [logging.ERROR]
+    for what in ("read", "written"):
+        assert said(caplog, f"the database cannot be {what}") == [logging.ERROR]
+        assert said(caplog, f"the database can be {what} again") == []
     assert service.url not in caplog.text
-    assert said(caplog, "the database is back") == []
 
 
 def test_database_that_comes_back(service: Hospital, gone: Gone, caplog: pytest.LogCaptureFixture) -> None:
@@ -121,10 +132,12 @@ def test_database_that_comes_back(service: Hospital, gone: Gone, caplog: pytest.
     assert shown["uuid"] in [row["uuid"] for row in rows(gone.url, CARD)]
     assert [row["card"] for row in rows(gone.url, FEEDBACK)] == [shown["uuid"]]
     assert D not in topics(service.open(chart(**DEFICIENT)))
-    assert said(caplog, "the database cannot be reached") == [logging.ERROR]
-    assert said(caplog, "the database is back") == [logging.INFO]
+    for what in ("read", "written"):
+        assert said(caplog, f"the database cannot be {what}") == [logging.ERROR]
+        assert said(caplog, f"the database can be {what} again") == [logging.INFO]
 
 
+@pytest.mark.postgres
 def test_postgresql_that_goes(stopped: Postgres, caplog: pytest.LogCaptureFixture) -> None:
     """A server that goes while calls are answered, and comes back, is told of once each; nothing was lost."""
     caplog.set_level(logging.INFO)
@@ -143,8 +156,39 @@ def test_postgresql_that_goes(stopped: Postgres, caplog: pytest.LogCaptureFixtur
         assert D not in topics(service.open(chart(**DEFICIENT)))
         assert len(rows(service.url, FEEDBACK)) == 1
 
-    assert said(caplog, "the database cannot be reached") == [logging.ERROR]
-    assert said(caplog, "the database is back") == [logging.INFO]
+    for what in ("read", "written"):
+        assert said(caplog, f"the database cannot be {what}") == [logging.ERROR]
+        assert said(caplog, f"the database can be {what} again") == [logging.INFO]
+
+
+def test_no_more_feedback_than_can_be_kept(tmp_path: Path) -> None:
+    """Where a client's line is full its feedback is 503 at once, and counted; another's is taken, and charts go on."""
+    with hospital(f"sqlite:///{tmp_path}/cds.sqlite3", threads=1) as service:
+        with service.recorder.turn(ANYONE):
+            response = service.tell(overridden(UNKNOWN))
+            with service.recorder.turn("another"):
+                opened = post_to(service.client, chart(**DEFICIENT))
+        numbers = service.client.get("/metrics").get_data(as_text=True)
+
+        assert (response.status_code, opened.status_code) == (503, 200)
+        assert int(response.headers["Retry-After"]) > 0
+        assert problem(response)
+        assert 'cds_refused_calls_total{reason="feedback-full"} 0.0' not in numbers
+        assert service.tell(overridden(UNKNOWN)).status_code == 200
+
+
+def test_given_up_look_ups_are_counted(service: Hospital) -> None:
+    """A chart with cards that could not ask what was said is counted, and so is feedback that could not be kept."""
+    before = service.client.get("/metrics").get_data(as_text=True)
+    post_to(service.client, chart(**DEFICIENT))
+    service.tell(overridden(UNKNOWN))
+    after = service.client.get("/metrics").get_data(as_text=True)
+
+    for number in ("cds_look_ups_given_up_total", 'cds_refused_calls_total{reason="database"}'):
+        was, now = (
+            float(re.findall(rf"^{re.escape(number)} (.+)$", told, re.MULTILINE)[0]) for told in (before, after)
+        )
+        assert now - was == 1
 
 
 def test_calls_are_counted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,3 +204,61 @@ def test_calls_are_counted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         assert service.flush()
 
         assert len(rows(url, CALL)) == 2
+
+
+def test_tables_of_a_newer_version(tmp_path: Path) -> None:
+    """A database that a newer version has made is one that cannot be used: cards are served all the same."""
+    url = f"sqlite:///{tmp_path}/cds.sqlite3"
+    with hospital(url):
+        pass
+    with closing(sqlite3.connect(tmp_path / "cds.sqlite3")) as other:
+        other.execute("UPDATE alembic_version SET version_num = '9999'")
+        other.commit()
+    with hospital(url) as service:
+        assert post_to(service.client, chart(**DEFICIENT)).status_code == 200
+        assert service.tell(overridden(UNKNOWN)).status_code == 503
+        assert service.client.get("/readyz").get_json()["parts"]["feedback"] == "cannot be written"
+
+
+def test_no_thread_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the machine has no thread left to write in, cards are served; what waits is written once it has."""
+    url = f"sqlite:///{tmp_path}/cds.sqlite3"
+    with hospital(url) as service:
+        with monkeypatch.context() as patched:
+            patched.setattr(Thread, "start", Mock(side_effect=RuntimeError("can't start new thread")))
+            assert post_to(service.client, chart(**DEFICIENT)).status_code == 200
+        assert post_to(service.client, chart(**DEFICIENT)).status_code == 200
+        assert service.flush()
+
+        assert len(rows(url, CALL)) == 2
+
+
+def test_feedback_waits_for_the_database_beside_charts(tmp_path: Path) -> None:
+    """While feedback waits for the database, a chart has its turn, though there is but one."""
+    turns = Turns(1, 9)
+    with hospital(f"sqlite:///{tmp_path}/cds.sqlite3") as service, ThreadPoolExecutor(1) as threads:
+
+        def chart_is_opened() -> int:
+            with Work(turns, LONG).turn():
+                return post_to(service.client, chart(**DEFICIENT)).status_code
+
+        with Work(turns, LONG).turn(), service.recorder.turn(ANYONE):
+            assert threads.submit(chart_is_opened).result(LONG) == 200
+
+
+def test_feedback_waits_for_no_second_turn(tmp_path: Path) -> None:
+    """Feedback that is kept is answered, though another has the only turn: it is not 503 for want of one."""
+    turns, taken, kept = Turns(1, 9), Event(), Event()
+    with hospital(f"sqlite:///{tmp_path}/cds.sqlite3") as service, ThreadPoolExecutor(1) as threads:
+
+        def is_kept() -> int:
+            with Work(turns, LONG).turn(), service.recorder.turn(ANYONE):
+                taken.set()
+                kept.wait(LONG)
+            return 200
+
+        answered = threads.submit(is_kept)
+        assert taken.wait(LONG)
+        with Work(turns, LONG).turn():
+            kept.set()
+            assert answered.result(LONG) == 200

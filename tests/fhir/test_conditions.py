@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
+from tests.support.for_each import for_each
 from tests.support.patients import SNOMED, codings, derive, problem, read
 
 ICD_CODES = [
@@ -34,7 +33,7 @@ ICD_CODES = [
     ("lymphoma", "", "C81.90 C82.00 C83.30 C84.00 C85.90 C86.6 C88.40"),
     ("malabsorption", "malabsorption", "K90.0 K90.9 K50.90 K51.90 E84.0 K86.81 K91.2"),
     ("malabsorption", "bariatric", "Z98.84"),
-    ("pregnancy", "", "Z33.1 O00.00 O09.90 O24.410 O99.89 O9A.111 Z34.80 Z3A.20"),
+    ("pregnancy", "", "Z33 Z33.1 Z33.3 O00.00 O09.90 O24.410 O99.89 O9A.111 Z34.80 Z3A.20"),
     ("lactation", "", "Z39.1"),
     ("osteoporosis", "", "M80.00XA M81.0"),
     ("myasthenia", "", "G70.00 G70.01"),
@@ -68,29 +67,29 @@ def concepts(*conditions):
     return [(found.concept, found.group) for found in read(conditions=list(conditions)).conditions]
 
 
-@pytest.mark.parametrize(
-    ("concept", "group", "code"), [(c, g, code) for c, g, codes in ICD_CODES for code in codes.split()]
-)
-def test_icd_10_cm(concept, group, code):
+@for_each(("concept", "group", "codes"), ICD_CODES)
+def test_icd_10_cm(concept, group, codes):
     """Section 8: match by prefix, dots ignored."""
-    found = dict(concepts(problem(code)))
-    assert concept in found
-    assert not group or found[concept] == group
+    for code in codes.split():
+        found = dict(concepts(problem(code)))
+        assert concept in found, code
+        assert not group or found[concept] == group, code
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("code", "concept"),
     [
         ("E66.3", "obesity"), ("Z68.29", "obesity"), ("Z68.1", "obesity"), ("Z68.54", "obesity"), ("E65", "obesity"),
         ("E55", "vitd-deficiency"), ("E56.9", "vitd-deficiency"), ("E67.8", "hypervitaminosis-d"),
         ("E21.1", "vitd-soft-hold"), ("E21.1", "primary-hyperparathyroidism"), ("E21.1", "active-vitd-indication"),
         ("N25.81", "vitd-soft-hold"), ("E21.3", "primary-hyperparathyroidism"), ("E21.0", "vitd-soft-hold"),
-        ("A16.9", "tuberculosis"), ("B90.9", "tuberculosis"), ("B37.9", "granulomatous"), ("J63.1", "granulomatous"),
+        ("B90.9", "tuberculosis"), ("B37.9", "granulomatous"), ("J63.1", "granulomatous"),
         ("C90.00", "lymphoma"), ("Q93.81", "williams"), ("K86.89", "malabsorption"), ("K52.9", "malabsorption"),
         ("Z98.85", "malabsorption"), ("I44.0", "heart-block"), ("I44.4", "heart-block"), ("Z95.811", "pacemaker"),
         ("Z94.1", "transplant"), ("T86.20", "transplant"), ("N18.3", "dialysis"), ("Z39.2", "lactation"),
-        ("Z33.2", "pregnancy"), ("G70.1", "myasthenia"), ("M82", "osteoporosis"), ("R82.99", "vitd-soft-hold"),
-        ("N18.31", "aki"), ("Z99.1", "dialysis"),
+        ("Z32.01", "pregnancy"), ("G70.1", "myasthenia"), ("M82", "osteoporosis"), ("R82.99", "vitd-soft-hold"),
+        ("N18.31", "aki"), ("Z99.1", "dialysis"), ("E83.30", "active-vitd-indication"), ("E83.5", "hypercalcaemia"),
+        ("E83.5", "hypocalcaemia"),
     ],
 )  # fmt: skip
 def test_neighbours_do_not_match(code, concept):
@@ -98,15 +97,84 @@ def test_neighbours_do_not_match(code, concept):
     assert concept not in dict(concepts(problem(code)))
 
 
-@pytest.mark.parametrize(
-    ("concept", "code"), [(concept, code) for concept, codes in SNOMED_CODES for code in codes.split()]
+SID = "http://hl7.org/fhir/sid/icd-10"
+EDITIONS = [
+    SID, f"{SID}-gm", f"{SID}-se", f"{SID}-AM", "http://fhir.de/CodeSystem/bfarm/icd-10-gm",
+    "http://fhir.de/CodeSystem/dimdi/icd-10-gm", "https://fhir.hl7.org.uk/Id/icd-10",
+    "urn:oid:2.16.840.1.113883.6.3", "urn:oid:2.16.840.1.113883.6.135", "urn:oid:2.16.578.1.12.4.1.1.7110",
+]  # fmt: skip
+CM = [f"{SID}-cm", "urn:oid:2.16.840.1.113883.6.90"]
+
+
+def in_edition(system, code):
+    """The condition sets of *code* in one edition, but for those that only a test of calcitriol asks for (O11)."""
+    return set(concepts(problem(None, code=codings(code, system=system)))) - {("calcitriol-test", "")}
+
+
+@for_each(
+    ("code", "found"),
+    [
+        ("D86.0", {("granulomatous", "sarcoidosis")}),
+        ("A16.2", {("tuberculosis", "")}),
+        ("N18.0", {("ckd", "5"), ("dialysis", "")}),
+        ("N18.8", {("ckd", "unspecified")}),
+        ("N18.84", {("ckd", "unspecified")}),
+        ("N18.-", {("ckd", "unspecified")}),
+        ("O06.9", {("pregnancy", "")}),
+        ("E83.30", {("active-vitd-indication", "hypophosphataemia")}),
+        *((code, set()) for code in ("E83.31", "E83.41", "E83.42", "E83.51", "E83.52", "E83.4", "E83.5")),
+    ],
 )
-def test_snomed(concept, code):
-    """Section 8: the small SNOMED CT list."""
-    assert concept in dict(concepts(problem(None, code=codings(code, system=SNOMED))))
+def test_national_editions(code, found):
+    """Sections 8 and 22: any edition of ICD-10 by prefix, and where they part."""
+    for system in EDITIONS:
+        assert in_edition(system, code) == found, system
 
 
-@pytest.mark.parametrize(
+@for_each("system", CM)
+@for_each(
+    ("code", "found"),
+    [
+        ("E83.31", {("active-vitd-indication", "hypophosphataemia")}),
+        ("E83.51", {("hypocalcaemia", "")}),
+        ("E83.52", {("hypercalcaemia", "")}),
+        ("E83.30", set()),
+        ("E83.5", set()),
+        ("A16.2", {("tuberculosis", "")}),
+    ],
+)
+def test_what_is_only_in_icd_10_cm(system, code, found):
+    """Section 8: E83.31, E83.51 and E83.52; A16, which it has not, can mean nothing else there."""
+    assert in_edition(system, code) == found
+
+
+@for_each(
+    "system",
+    [f"{SID}-pcs", f"{SID}-PCS", "urn:oid:2.16.840.1.113883.6.4", "http://hl7.org/fhir/sid/icd-9-cm", "icd-10"],
+)
+def test_what_is_no_edition(system):
+    """Section 22: a procedure of ICD-10-PCS is no condition; nor does it keep a text from being read (section 8)."""
+    assert in_edition(system, "B40.0") == set()
+    told = codings("B40.0", system=system) | {"text": "sarcoidosis"}
+    assert set(concepts(problem(None, code=told))) == {("granulomatous", "sarcoidosis")}
+
+
+@for_each("system", [*EDITIONS, "urn:oid:2.16.840.1.113883.6.96"])
+def test_text_beside_a_code_of_any_edition(system):
+    """Section 8: text is read only where there is no ICD-10 and no SNOMED CT code, whichever way that is named."""
+    told = codings("R69", system=system) | {"text": "sarcoidosis"}
+    assert concepts(problem(None, code=told)) == []
+
+
+@for_each(("concept", "codes"), SNOMED_CODES)
+def test_snomed(concept, codes):
+    """Sections 8 and 22: the small SNOMED CT list, by URI and by OID."""
+    for code in codes.split():
+        for system in (SNOMED, "urn:oid:2.16.840.1.113883.6.96"):
+            assert concept in dict(concepts(problem(None, code=codings(code, system=system)))), (system, code)
+
+
+@for_each(
     ("code", "stage"),
     [("431855005", 1), ("431856006", 2), ("433144002", 3), ("700378005", 3), ("700379002", 3), ("431857002", 4),
      ("433146000", 5), ("46177005", 5), ("709044004", 3)],

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from datetime import date
 
-import pytest
-
-from tests.support.patients import ago, ask, calcium, d3, derive, lab, mg, problem, read, vitd
+from tests.support.for_each import for_each
+from tests.support.patients import ago, ask, calcium, d3, derive, lab, lab_order, mg, problem, read, vitd
 
 BANDS = {"DEF", "INS", "OK", "NOBAND", "HIGH", "TOX"}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("status", "state", "pending"),
     [
         ("final", "DEF", 0),
@@ -37,7 +36,7 @@ NAMES = {"effectiveDateTime": "2026-02-20"}
 PERIOD = {"start": "2026-01-01", "end": "2026-01-31"}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("elements", "day"),
     [
         (
@@ -54,38 +53,51 @@ PERIOD = {"start": "2026-01-01", "end": "2026-01-31"}
         ({"effectiveDateTime": "2026-02"}, "2026-02-01"),
         ({"effectiveDateTime": "2026"}, "2026-01-01"),
         ({"effectiveDateTime": "2024-02-29"}, "2024-02-29"),
+        ({"effectiveDateTime": "20260220"}, "2026-02-20"),
+        ({"effectiveDateTime": "20260220093000"}, "2026-02-20"),
+        ({"effectiveDateTime": "02/20/2026", "issued": "2026-02-25T10:00:00Z"}, "2026-02-25"),
+        ({"effectiveDateTime": "", "issued": "2026-02-25T10:00:00Z"}, "2026-02-25"),
+        ({"effectiveDateTime": 20260220, "issued": "2026-02-25T10:00:00Z"}, "2026-02-25"),
+        ({"effectivePeriod": {"end": "soon"}, "effectiveInstant": "20260221100000"}, "2026-02-21"),
+        ({"effectiveInstant": "2026-02-30T10:00:00Z", "issued": "20260225"}, "2026-02-25"),
     ],
 )
 def test_date(elements, day):
-    """Effective date, period end, instant, issued; the calendar date as written; partial dates at their first day."""
+    """The first readable one of effective date, period end, instant, issued: the calendar date as written.
+
+    Partial dates count at their first day; 8 and 14 digits are read too.
+    """
     (found,) = read(vitamin_d=[vitd("15", day=None, **elements)]).vitamin_d
     assert found.day == date.fromisoformat(day)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "elements",
     [{}, {"effectivePeriod": {"start": "2026-02-20"}}, {"effectiveDateTime": "2026-02-30"},
-     {"effectiveDateTime": "yesterday"}, {"effectiveDateTime": "20260220"}, {"effectiveDateTime": ""}],
-    ids=["none", "period without end", "no such day", "word", "basic format", "empty"],
+     {"effectiveDateTime": "yesterday"}, {"effectiveDateTime": "20260230"}, {"effectiveDateTime": "202602200930"},
+     {"effectiveDateTime": "2026-W08-5"}, {"effectiveDateTime": ""},
+     {"effectiveTiming": {"event": ["2026-02-20T09:00:00Z"]}}],
+    ids=["none", "period without end", "no such day", "word", "no such day in digits", "12 digits", "week", "empty",
+         "timing"],
 )  # fmt: skip
 def test_without_a_date_a_result_is_not_usable(elements):
-    """No date: not usable. It drives no band and no order, and never hides a dated result."""
+    """No date: it drives no band and no order; beside a dated result of its band it is passed over (section 5)."""
     undated = vitd("15", day=None, **elements)
     seen = ask(vitamin_d=[undated], magnesium=[mg("0.9")])
     assert (seen.d in BANDS, seen.drugs) == (False, [])
-    assert ask(vitamin_d=[undated, vitd("40")]).d == "OK"
+    assert ask(vitamin_d=[undated, vitd("16")]).d == "DEF"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("day", "state"),
-    [(ago(0), "DEF"), (ago(-1), "DEF"), (ago(-2), "INDET"), ("9999-12-31", "INDET"), ("0001-01-01", "STALE")],
+    [(ago(0), "DEF"), (ago(-1), "DEF"), (ago(-2), "INDET"), ("9999-12-31", "INDET"), ("0001-01-01", "UNK")],
 )
 def test_past_and_future_of_25ohd(day, state):
     """Section 4.5: more than 24 hours in the future is blocked; the first and the last day of the calendar are days."""
     assert ask(vitamin_d=[vitd("15", day=day)]).d == state
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("day", "state"),
     [(ago(0), "LOW"), (ago(-1), "LOW"), (ago(-2), "INDET"), ("9999-12-31", "INDET"), ("0001-01-01", "STALE")],
 )
@@ -95,14 +107,12 @@ def test_past_and_future_of_magnesium(day, state):
 
 
 def test_a_very_old_result_is_shown_with_its_age():
-    """14.1: whole calendar months, also from the first day of the calendar: 2025 years and 2 months."""
-    seen = ask(vitamin_d=[vitd("15", day="0001-01-01")], magnesium=[mg("0.9")])
-    assert (
-        seen.summary("vitamin-d-stale") == "Latest 25(OH)D (15 ng/mL) is 24302 months old: repeat before acting on it."
-    )
+    """14.1: whole calendar months: from 2023-03-03 to 2026-03-02 one day short of 36."""
+    seen = ask(vitamin_d=[vitd("15", day="2023-03-03")], magnesium=[mg("0.9")])
+    assert seen.summary("vitamin-d-stale") == "Latest 25(OH)D (15 ng/mL) is 35 months old: repeat before acting on it."
 
 
-@pytest.mark.parametrize(("day", "high"), [(ago(-1), True), (ago(-2), False), ("9999-12-31", False)])
+@for_each(("day", "high"), [(ago(-1), True), (ago(-2), False), ("9999-12-31", False)])
 def test_a_future_companion_is_passed_over(day, high):
     """Section 4.5: a blocked calcium is passed over and the older one decides; no K-DATA."""
     found = derive(calcium=[calcium("12", day=day), calcium("9.4")])
@@ -110,7 +120,7 @@ def test_a_future_companion_is_passed_over(day, high):
     assert "unusable-result" not in ask(calcium=[calcium("12", day=day), calcium("9.4")]).topics
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("later", "earlier"),
     [
         ("2026-02-21", "2026-02-20T23:59:00Z"),
@@ -122,6 +132,10 @@ def test_a_future_companion_is_passed_over(day, high):
         # The instants are the other way round: the calendar date as written comes first.
         ("2026-02-21T00:30:00+14:00", "2026-02-20T23:00:00-10:00"),
         ("2026-02-20", "2026-02"),
+        ("20260220080000", "2026-02-20T07:59:59Z"),
+        ("2026-02-20T00:00:01Z", "20260220"),
+        ("20260221", "20260220235959"),
+        ("2026-02-20T00:00:01Z", "20260220996000"),
     ],
 )
 def test_newest(later, earlier):
@@ -130,7 +144,7 @@ def test_newest(later, earlier):
     assert ask(vitamin_d=results).d == ask(vitamin_d=results[::-1]).d == "OK"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("best", "others"),
     [
         (vitd("40"), [lab("1989-3", "15", "ng/mL")]),
@@ -146,7 +160,7 @@ def test_order_within_one_instant(best, others):
     assert ask(vitamin_d=[*others, best]).d == ask(vitamin_d=[best, *others]).d == "OK"
 
 
-@pytest.mark.parametrize(("other", "state"), [("15", "DEF"), ("15.0", "DEF"), ("16", "INDET"), ("40", "INDET")])
+@for_each(("other", "state"), [("15", "DEF"), ("15.0", "DEF"), ("16", "INDET"), ("40", "INDET")])
 def test_conflicting_25ohd(other, state):
     """Still tied and different: blocked, "conflicting results"; the same value twice is no conflict."""
     seen = ask(vitamin_d=[vitd("15"), vitd(other)], magnesium=[mg("0.9")])
@@ -155,7 +169,7 @@ def test_conflicting_25ohd(other, state):
         assert "conflicting results" in seen.summary("unusable-result")
 
 
-@pytest.mark.parametrize(("other", "state"), [("0.70", "LOW"), ("0.72", "INDET"), ("0.90", "INDET")])
+@for_each(("other", "state"), [("0.70", "LOW"), ("0.72", "INDET"), ("0.90", "INDET")])
 def test_conflicting_magnesium(other, state):
     """The same for magnesium."""
     assert ask(magnesium=[mg("0.7"), mg(other)]).m == state
@@ -167,7 +181,7 @@ def test_a_conflict_is_over_with_a_newer_result():
     assert ask(vitamin_d=[*old, vitd("40")]).d == "OK"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "start"),
     [
         ("2026-01-15", "2026-01-15"),
@@ -175,6 +189,8 @@ def test_a_conflict_is_over_with_a_newer_result():
         ("2026-01", "2026-01-31"),
         ("2024-02", "2024-02-29"),
         ("2025", "2025-12-31"),
+        ("20260115", "2026-01-15"),
+        ("20260115093000", "2026-01-15"),
     ],
 )
 def test_start_of_an_order(text, start):
@@ -183,14 +199,23 @@ def test_start_of_an_order(text, start):
     assert found.start == date.fromisoformat(start)
 
 
-@pytest.mark.parametrize("start", ["0001-01-01", "9999-12-31", "9999-12", "0001"])
+@for_each("written", ["20260115", "20260115093000"])
+def test_digits_are_dates_everywhere(written):
+    """Dates of 8 and 14 digits are read of conditions, lab orders and patients as well."""
+    waiting = lab_order("62292-8", occurrenceDateTime=written, authoredOn=written)
+    found = read(patient={"birthDate": written}, conditions=[problem("N18.4", written)], lab_orders=[waiting])
+    dates = found.birth_date, found.conditions[0].day, found.lab_orders[0].occurrence, found.lab_orders[0].authored
+    assert set(dates) == {date(2026, 1, 15)}
+
+
+@for_each("start", ["0001-01-01", "9999-12-31", "9999-12", "0001"])
 def test_orders_of_any_year(start):
     """The first and the last year are dates as others: there is an answer."""
     medications = [d3("2000", start), d3("2000", start, status="completed")]
     assert ask(vitamin_d=[vitd("15")], magnesium=[mg("0.9")], medications=medications).d == "DEF"
 
 
-@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31", "9999", None])
+@for_each("day", ["0001-01-01", "9999-12-31", "9999", None])
 def test_conditions_and_lab_orders_of_any_year(day):
     """The same for conditions and lab orders."""
     waiting = {"resourceType": "ServiceRequest", "status": "active", "authoredOn": day, "occurrenceDateTime": day}

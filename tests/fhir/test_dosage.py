@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-import pytest
-
+from tests.support.for_each import for_each
 from tests.support.patients import RXNORM, codings, dosed, every, exact, order, quantity, read, span, weekly
 
 START = "2026-01-05"
@@ -25,11 +24,13 @@ def dose(single, per_day, interval):
     return tuple(Decimal(value) for value in (single, per_day, interval))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("value", "unit", "iu"),
     [
         ("2000", "[iU]", "2000"), ("2000", "[IU]", "2000"), ("2000", "IU", "2000"), ("2000", "iu", "2000"),
         ("2000", "UNT", "2000"), ("2000", "units", "2000"), ("2000", "unit", "2000"),
+        ("2000", "IE", "2000"), ("2000", "I.E.", "2000"), ("2000", "UI", "2000"), ("2000", "U.I.", "2000"),
+        ("2000", "I.U.", "2000"), ("2000", "j.m.", "2000"), ("2000", "Unit(s)", "2000"),
         ("50", "ug", "2000"), ("50", "mcg", "2000"), ("50", "\u00b5g", "2000"), ("1.25", "mg", "50000"),
         ("0.05", "mg", "2000"),
     ],
@@ -39,7 +40,7 @@ def test_units_of_a_dose(value, unit, iu):
     assert counted("cholecalciferol", dosed(value, unit)) == dose(iu, iu, "1")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("repeat", "per_day", "interval"),
     [
         (DAILY, "7000", "1"),
@@ -62,7 +63,7 @@ def test_structured_timing(repeat, per_day, interval):
     assert counted("cholecalciferol", dosed("7000", "[iU]", repeat)) == dose("7000", per_day, interval)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("code", "per_day", "interval"),
     [("QD", "1000", "1"), ("BID", "2000", "0.5"), ("TID", "3000", "0.33"), ("QOD", "500", "2"), ("WK", "142.86", "7"),
      ("MO", "33.33", "30")],
@@ -74,7 +75,7 @@ def test_timing_code(code, per_day, interval):
     assert counted("cholecalciferol", instruction) == dose("1000", per_day, interval)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "per_day", "interval"),
     [
         ("Take 1 capsule daily", "7000", "1"),
@@ -86,14 +87,14 @@ def test_timing_code(code, per_day, interval):
         ("monthly", "233.33", "30"),
     ],
 )
-@pytest.mark.parametrize("where", ["dosage", "timing code"])
+@for_each("where", ["dosage", "timing code"])
 def test_timing_text(text, per_day, interval, where):
     """Without `repeat` and a code, a text that holds exactly one of the seven phrases tells the interval."""
     timing = {"timing": {"code": {"text": text}}} if where == "timing code" else {"text": text, "timing": {}}
     assert counted("cholecalciferol", dosed("7000", "[iU]", **timing)) == dose("7000", per_day, interval)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("name", "pieces", "iu"),
     [
         ("Vitamin D 50000 UNT Oral Capsule", "1", "50000"),
@@ -109,6 +110,16 @@ def test_timing_text(text, per_day, interval, where):
         ("calcium carbonate 1250 MG / cholecalciferol 1000 UNT", "1", "1000"),
         ("cholecalciferol 1000 UNT / calcium 600 MG", "1", "1000"),
         ("Calcium 600 mg/Vitamin D3 400 IU tablet", "1", "400"),
+        ("Vitamine D3 50 000 UI", "1", "50000"),
+        ("Vitamine D3 50\u202f000 U.I.", "1", "50000"),
+        ("Vitamin D3 1.000 IE", "1", "1000"),
+        ("Vitamin D3 300'000 I.E.", "1", "300000"),
+        ("Vitamin D3 300\u2019000 I.E.", "1", "300000"),
+        ("witamina D3 2000 j.m.", "2", "4000"),
+        ("vitamin D3 1000 I.U.", "1", "1000"),
+        ("cholecalciferol 0,025 mg", "1", "1000"),
+        ("cholecalciferol 1,25 mg", "1", "50000"),
+        ("ergocalciferol 1,250 mcg (50,000 unit) capsule", "1", "50000"),
     ],
 )
 def test_strength_from_text(name, pieces, iu):
@@ -116,14 +127,14 @@ def test_strength_from_text(name, pieces, iu):
     assert counted(name, dosed(pieces, "capsule")) == dose(iu, iu, "1")
 
 
-@pytest.mark.parametrize("unit", ["capsule", "tablet", "{capsule}", "{tbl}", None])
+@for_each("unit", ["capsule", "tablet", "{capsule}", "{tbl}", "cap(s)", "Tab(s)", "CAPSULE(S)", None])
 def test_units_that_count_pieces(unit):
     """A capsule, a tablet, or a number without a unit."""
     instruction = [{"timing": {"repeat": DAILY}, "doseAndRate": [{"doseQuantity": quantity("2", unit)}]}]
     assert counted("vitamin D3 1000 UNT", instruction) == dose("2000", "2000", "1")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("code", "repeat", "expected"),
     [("1367410", weekly(), ("50000", "7142.86", "7")), ("1362805", DAILY, ("1000", "1000", "1"))],
 )
@@ -142,7 +153,7 @@ def test_strength_from_a_display():
 RANGED = {"doseAndRate": [{"doseRange": span("1000", "2000", "[iU]")}]}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("name", "instruction"),
     [
         ("cholecalciferol", dosed("2000", "[iU]", asNeededBoolean=True)),
@@ -163,6 +174,14 @@ RANGED = {"doseAndRate": [{"doseRange": span("1000", "2000", "[iU]")}]}
         ("cholecalciferol", dosed("2000", "[iU]", every(1, 0, "d"))),
         ("cholecalciferol", dosed("2000", "[iU]", every(0, 1, "d"))),
         ("cholecalciferol", dosed("2000", "drop")),
+        ("cholecalciferol 1000 IU", dosed("1", "ampoule")),
+        ("cholecalciferol 1,250 mcg", dosed("1", "capsule")),
+        ("cholecalciferol 1 250 mcg", dosed("1", "capsule")),
+        ("cholecalciferol 050,000 IU", dosed("1", "capsule")),
+        ("Vitamin D 3 400 IU", dosed("1", "capsule")),
+        ("Vitamine D 100 000 UI/2 ml", dosed("1", "capsule")),
+        ("Calcium 600 mg + D", dosed("1", "tablet")),
+        ("Calcium 600 mg + D3", dosed("600", "mg")),
         ("cholecalciferol", dosed("2000", "mL")),
         ("cholecalciferol", dosed("2000", "mmol")),
         ("cholecalciferol", dosed("1", "capsule")),
@@ -189,6 +208,61 @@ RANGED = {"doseAndRate": [{"doseRange": span("1000", "2000", "[iU]")}]}
 def test_unknown_doses(name, instruction):
     """As needed, ranges, several instructions, calcifediol, anything else: unknown. Free text is never guessed."""
     assert counted(name, instruction) is None
+
+
+UNITS = "urn:oid:2.16.840.1.113883.6.8"
+
+
+@for_each(
+    ("unit", "iu"),
+    [
+        ({"unit": "mcg", "system": UNITS, "code": "ug"}, "400"),
+        ({"unit": "IU", "system": "http://hospital.example/units", "code": "mg"}, "10"),
+        ({"unit": "capsule", "system": "http://snomed.info/sct", "code": "385049006"}, "10000"),
+        ({"unit": "mcg", "system": UNITS, "code": "mg"}, None),
+        ({"unit": "IU", "code": "{capsule}"}, None),
+    ],
+)
+def test_code_and_text_of_a_unit(unit, iu):
+    """Section 4.3: the UCUM code, also by its OID, a code without a system, the text; where they disagree, unknown."""
+    instruction = [{"timing": {"repeat": DAILY}, "doseAndRate": [{"doseQuantity": {"value": exact("10")} | unit}]}]
+    assert counted("vitamin D3 1000 IU", instruction) == (None if iu is None else dose(iu, iu, "1"))
+
+
+def entry(value, unit, kind=None, **elements):
+    """One entry of doseAndRate; *kind* is its type."""
+    told = {} if kind is None else {"type": kind if isinstance(kind, dict) else codings(kind, system="x")}
+    return told | {"doseQuantity": quantity(value, unit)} | elements
+
+
+RATE = {"rateQuantity": quantity("5", "mL/h")}
+ONLY_RANGE = {"doseRange": span("1000", "2000", "[iU]")}
+
+
+@for_each(
+    ("entries", "iu"),
+    [
+        ([entry("1.25", "mg", "calculated"), entry("50000", "Units", "ordered"), entry("1", "capsule")], "50000"),
+        ([entry("5000", "IU", "calculated"), entry("1000", "IU", {"text": "Ordered "})], "1000"),
+        ([entry("5000", "IU", "calculated"), entry("1000", "IU", "ORDERED")], "1000"),
+        ([entry("1", "capsule", "ordered"), entry("5000", "IU", "calculated")], "400"),
+        ([entry("1", "capsule"), entry("1000", "IU")], "1000"),
+        ([entry("1.25", "mg"), entry("50000", "IU")], "50000"),
+        ([entry("2", "capsule"), entry("3", "drop")], "800"),
+        ([ONLY_RANGE, entry("1000", "IU", "ordered")], "1000"),
+        ([entry("1000", "IU", **RATE)], "1000"),
+        ([entry("400", "IU"), entry("5000", "IU")], None),
+        ([entry("400", "IU", "ordered"), entry("10", "mg", "ordered")], None),
+        ([entry("1000", "IU"), RATE], None),
+        ([entry("1000", "IU"), ONLY_RANGE], None),
+        ([entry("3", "drop"), entry("2", "capsule")], None),
+        ([entry("<1000", "IU"), entry("1000", "IU")], None),
+    ],
+)
+def test_several_entries_of_dose_and_rate(entries, iu):
+    """Section 7.4: the ordered ones, else all; the first in IU or mass, else the first; none may disagree."""
+    instruction = [{"timing": {"repeat": DAILY}, "doseAndRate": entries}]
+    assert counted("vitamin D3 400 IU", instruction) == (None if iu is None else dose(iu, iu, "1"))
 
 
 def test_a_dose_with_an_unreadable_number_is_unknown():

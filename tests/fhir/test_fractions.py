@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import Any
 
-from tests.support.patients import ago, ask, codings, d2, d3, derive, lab, mg, problem, quantity
+from tests.support.for_each import for_each
+from tests.support.patients import ago, ask, codings, d2, d3, derive, lab, mg, problem, quantity, read, vitd
 
 D3, D3_MOLAR, D2, D2_MOLAR = "1989-3", "14635-7", "49054-0", "46269-7"
 MORNING, EVENING = "2026-02-20T08:00:00Z", "2026-02-20T18:00:00Z"
 
 
-def fraction(code, value, unit="ng/mL", when=MORNING, specimen=None):
+def fraction(code, value, unit="ng/mL", when=MORNING, specimen=None, **elements):
     """One fraction; *specimen* ties it to its twin."""
     told = {} if specimen is None else {"specimen": {"reference": f"Specimen/{specimen}"}}
-    return lab(code, value, unit, when, **told)
+    return lab(code, value, unit, when, **told, **elements)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("results", "shown"),
     [
         ([fraction(D3, "9", when=MORNING, specimen="s1"), fraction(D2, "8", when=EVENING, specimen="s1")], "17"),
@@ -41,7 +42,7 @@ def test_pairs_are_added(results, shown):
     assert (found.result.shown, found.result.form, str(found.state), found.provisional) == (shown, "sum", "DEF", "")
 
 
-@pytest.mark.parametrize(
+@for_each(
     "results",
     [
         [fraction(D3, "9"), fraction(D2, "30", when=EVENING)],
@@ -56,7 +57,70 @@ def test_strangers_are_not_added(results):
     assert (found.result.shown, found.result.form, bool(found.provisional)) == ("9", "d3-alone", True)
 
 
-@pytest.mark.parametrize(
+CONTAINED: dict[str, Any] = {"specimen": {"reference": "#sample"}}
+
+
+def test_a_contained_specimen_is_known_in_its_entry_alone():
+    """`#sample` of two Observations is the name of two specimens."""
+    strangers = [lab(D3, "9", "ng/mL", MORNING, **CONTAINED), lab(D2, "30", "ng/mL", EVENING, **CONTAINED)]
+    assert derive(vitamin_d=strangers).d.result.form == "d3-alone"
+
+
+def test_members_of_one_panel_share_its_specimen():
+    """What contained members do not say themselves, their panel says: date and specimen."""
+    members = [lab(D3, "9", "ng/mL", None), lab(D2, "8", "ng/mL", None)]
+    panel = lab("49590-3", None, day=None, effectiveInstant="2026-02-20T08:00:00Z", contained=members)
+    found = derive(vitamin_d=[panel]).d
+    assert (found.result.shown, found.result.form, str(found.result.day)) == ("17", "sum", "2026-02-20")
+    undated = lab("49590-3", None, day=None, contained=members, **CONTAINED)
+    assert [result.shown for result in read(vitamin_d=[undated]).vitamin_d] == ["17"]
+
+
+def test_a_member_that_is_not_dated_has_the_date_of_its_panel():
+    """A date of its own that cannot be read is none."""
+    member = vitd("15", day="yesterday", issued="soon")
+    panel = lab("49590-3", None, issued="2026-02-20T08:00:00Z", day=None, contained=[member])
+    (found,) = read(vitamin_d=[panel]).vitamin_d
+    assert str(found.day) == "2026-02-20"
+
+
+@for_each(
+    ("d3_day", "d2_day", "specimen", "shown"),
+    [(None, MORNING, "s1", "17"), (MORNING, None, "s1", "17"), (None, None, "s1", "17"), (None, None, None, "9"),
+     (None, MORNING, None, "9")],
+)  # fmt: skip
+def test_a_fraction_without_a_date(d3_day, d2_day, specimen, shown):
+    """It is paired by its specimen alone, and the sum has the date of the D3: none decides without one."""
+    listed = [fraction(D3, "9", when=d3_day, specimen=specimen), fraction(D2, "8", when=d2_day, specimen=specimen)]
+    (found,) = read(vitamin_d=listed).vitamin_d
+    assert (found.shown, found.day is None) == (shown, d3_day is None)
+
+
+@for_each(
+    ("twins", "shown"),
+    [
+        ([fraction(D2, "8"), fraction(D2, "8.0")], ["17"]),
+        ([fraction(D2, "30"), fraction(D2, "8", status="corrected")], ["17"]),
+        ([fraction(D2_MOLAR, "90", "nmol/L"), fraction(D2, "8")], ["17"]),
+        ([fraction(D2, "30", "furlong"), fraction(D2, "8")], ["17"]),
+        ([fraction(D2, "30"), fraction(D2, "8"), fraction(D2, "20")], ["17", "39"]),
+        ([fraction(D2, "30"), fraction(D2, "<4")], ["9", "39"]),
+    ],
+)
+def test_which_twin_counts(twins, shown):
+    """A readable one, in the unit of the D3, the corrected one; of those that differ each end gives a sum."""
+    for listed in (twins, twins[::-1]):
+        assert [found.shown for found in read(vitamin_d=[fraction(D3, "9"), *listed]).vitamin_d] == shown
+
+
+def test_sums_that_differ_conflict():
+    """Section 5: two measured D2 of one moment that differ leave the total unknown."""
+    seen = ask(vitamin_d=[fraction(D3, "9"), fraction(D2, "8"), fraction(D2, "30")], magnesium=[mg("0.9")])
+    assert (seen.d, seen.drugs) == ("INDET", [])
+    assert "conflicting results" in seen.summary("unusable-result")
+
+
+@for_each(
     ("d3_result", "d2_result", "shown", "unit", "state"),
     [
         # 20 nmol/L of D2 x 0.41265 = 8.253 ng/mL
@@ -75,7 +139,7 @@ def test_mixed_units(d3_result, d2_result, shown, unit, state):
     assert (found.result.shown, found.result.unit, str(found.state)) == (shown, unit, state)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("d3_value", "d2_value", "state"),
     [("25", "<4", "INS"), ("<4", "22", "INS"), ("31", "<4", "OK"), ("<4", "<4", "DEF"), ("<12", "<12", "INS")],
 )
@@ -96,6 +160,12 @@ def test_below_detection_is_said():
     assert "counts as 0" in seen.detail("vitamin-d-deficiency")
 
 
+@for_each(("limit", "state"), [("<10", "DEF"), ("<=10", "INS")])
+def test_the_sum_of_two_limits(limit, state):
+    """Two below 10 are a total below 20; two of 10 at most may be 20, which is not deficient."""
+    assert ask(vitamin_d=[fraction(D3, limit), fraction(D2, limit)]).d == state
+
+
 def test_both_below_detection_is_an_interval():
     """Two fractions below 12 are a total below 24: DEF or INS, worded as a limit, daily option only (4.4)."""
     seen = ask(vitamin_d=[fraction(D3, "<12"), fraction(D2, "<12")])
@@ -103,7 +173,7 @@ def test_both_below_detection_is_an_interval():
     assert seen.drugs == ["MR:cholecalciferol-2000-daily"]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("value", "unit", "state", "provisional"),
     [
         ("19.9", "ng/mL", "DEF", True),
@@ -131,7 +201,7 @@ def test_a_lone_d3_is_said_to_be_provisional():
 ENDED = {"status": "completed"}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("medication", "value", "state"),
     [
         (d2("2026-01-01"), "15", "INDET"),
@@ -160,7 +230,7 @@ def test_a_lone_d3_with_ergocalciferol_orders_the_total():
     assert seen.drugs == []
 
 
-@pytest.mark.parametrize(("code", "unit"), [(D2, "ng/mL"), (D2_MOLAR, "nmol/L")])
+@for_each(("code", "unit"), [(D2, "ng/mL"), (D2_MOLAR, "nmol/L")])
 def test_d2_alone_is_ignored(code, unit):
     """D2 alone is never a total: a trigger still asks for one."""
     seen = ask(vitamin_d=[fraction(code, "80", unit)], conditions=[problem("E55.9")], magnesium=[mg("0.9")])
@@ -172,9 +242,7 @@ def test_d2_of_another_day_does_not_hide_an_older_total():
     assert ask(vitamin_d=[fraction(D2, "8"), lab("62292-8", "15", "ng/mL", "2026-01-10")]).d == "DEF"
 
 
-@pytest.mark.parametrize(
-    ("code", "value", "unit"), [(D3, "25", "ng/mL"), (D3_MOLAR, "60", "nmol/L"), ("35196-5", "25", "ng/mL")]
-)
+@for_each(("code", "value", "unit"), [(D3, "25", "ng/mL"), (D3_MOLAR, "60", "nmol/L"), ("35196-5", "25", "ng/mL")])
 def test_d3_is_total_by_setting(code, value, unit):
     """CDS_D3_IS_TOTAL: these codes are totals, not provisional, and ergocalciferol does not matter."""
     found = derive({"d3_is_total": True}, vitamin_d=[fraction(code, value, unit)], medications=[d2("2026-01-01")]).d
@@ -200,7 +268,7 @@ def test_components_of_one_observation_are_one_specimen():
     assert derive(vitamin_d=[lab("49590-3", None, component=parts)]).d.result.shown == "17"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("beside", "shown"),
     [
         ([fraction("62292-8", "31")], "31"),

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import Any
 
 from cds_service.clinical.facts import Kind
-from tests.support.patients import EGFR_UNIT, ask, codings, d2, derive, exact, lab, mg, problem, quantity, read, vitd
+from tests.support.for_each import for_each
+from tests.support.patients import (
+    EGFR_UNIT,
+    ask,
+    codings,
+    d2,
+    derive,
+    exact,
+    lab,
+    lab_order,
+    mg,
+    problem,
+    quantity,
+    read,
+    vitd,
+)  # fmt: skip
 
 CHALLENGE = (
     "57566-2", "57567-0", "57568-8", "57569-6", "57467-3", "57468-1", "57469-9", "57470-7", "57471-5", "57472-3",
@@ -22,7 +37,7 @@ NOT_MAGNESIUM = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("code", "value", "unit", "state"),
     [
         ("62292-8", "15", "ng/mL", "DEF"),
@@ -43,26 +58,26 @@ def test_codes_of_25ohd(code, value, unit, state):
     assert ask(vitamin_d=[lab(code, value, unit)]).d == state
 
 
-@pytest.mark.parametrize(("value", "provisional"), [("15", True), ("25", True), ("35", False), ("120", True)])
+@for_each(("value", "provisional"), [("15", True), ("25", True), ("35", False), ("120", True)])
 def test_ambiguous_code_is_provisional(value, provisional):
     """Sections 3.1 and 9.1: 35365-6 is provisional in any band but OK."""
     assert bool(derive(vitamin_d=[lab("35365-6", value, "ng/mL")]).d.provisional) is provisional
 
 
-@pytest.mark.parametrize("code", NOT_25OHD)
+@for_each("code", NOT_25OHD)
 def test_denied_as_25ohd(code):
     """Section 3.3: none of these is read as 25(OH)D, not even in a unit of 25(OH)D."""
     assert read(vitamin_d=[lab(code, "15", "ng/mL")]).vitamin_d == ()
 
 
-@pytest.mark.parametrize("code", NOT_25OHD)
+@for_each("code", NOT_25OHD)
 def test_a_denied_coding_wins(code):
     """Section 3: any code of the deny list keeps the result out, whatever stands beside it."""
     seen = ask(vitamin_d=[lab("62292-8", "15", "ng/mL", code=codings("62292-8", code))])
     assert (seen.d, seen.topics) == ("UNK", [])
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("code", "value", "unit", "state"),
     [
         ("19123-9", "1.5", "mg/dL", "LOW"),
@@ -80,7 +95,7 @@ def test_codes_of_magnesium(code, value, unit, state):
     assert ask(magnesium=[lab(code, value, unit)]).m == state
 
 
-@pytest.mark.parametrize("code", ["21377-7", "2593-2"])
+@for_each("code", ["21377-7", "2593-2"])
 def test_magnesium_in_blood_is_noted(code):
     """Section 3.4: whole blood is used, with a note in the detail."""
     unit = "mg/dL" if code == "21377-7" else "mmol/L"
@@ -88,15 +103,15 @@ def test_magnesium_in_blood_is_noted(code):
     assert "blood" in seen.detail("magnesium-low").lower()
 
 
-@pytest.mark.parametrize("code", NOT_MAGNESIUM)
-@pytest.mark.parametrize("beside", [None, "2601-3"])
+@for_each("code", NOT_MAGNESIUM)
+@for_each("beside", [None, "2601-3"])
 def test_denied_as_magnesium(code, beside):
     """Section 3.4: "exclude" and "display only" are never total serum magnesium, alone or beside an accepted code."""
     concept = codings(*filter(None, (beside, code)))
     assert ask(magnesium=[lab(code, "0.62", "mmol/L", code=concept)]).m == "UNK"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("codes", "form"),
     [
         (("62292-8", "1989-3"), "d3-alone"),
@@ -111,7 +126,32 @@ def test_the_most_specific_coding_decides(codes, form):
     assert found.form == form
 
 
-@pytest.mark.parametrize(
+OID = "urn:oid:2.16.840.1.113883.6.1"
+
+
+def test_loinc_by_its_oid():
+    """Section 22: results, a deny list, an order and an answer are read by the OID of LOINC too."""
+    total, denied = codings("62292-8", system=OID), codings("62292-8", "62290-2", system=OID)
+    assert ask(vitamin_d=[lab("x", "15", "ng/mL", code=total)]).d == "DEF"
+    assert ask(vitamin_d=[lab("x", "15", "ng/mL", code=denied)]).d == "UNK"
+    assert [order.analyte for order in read(lab_orders=[lab_order("x") | {"code": total}]).lab_orders] == ["vitamin-d"]
+    told: Any = {"valueCodeableConcept": codings("LA15173-0", system=OID), "code": codings("82810-3", system=OID)}
+    assert [answer.pregnant for answer in read(vitals=[lab("x", None, **told)]).pregnancy] == [True]
+
+
+def test_ucum_by_its_oid():
+    """Sections 4.3 and 22: a code of UCUM is one by its OID too, and comes before the text."""
+    unit = {"system": "urn:oid:2.16.840.1.113883.6.8", "code": "ng/mL", "unit": "nanograms"}
+    assert ask(vitamin_d=[lab("62292-8", None, valueQuantity={"value": exact("15")} | unit)]).d == "DEF"
+
+
+@for_each(("code", "analyte"), [("49590-3", "vitamin-d"), ("108834-3", "magnesium")])
+def test_codes_of_orders_alone(code, analyte):
+    """Section 17: for orders 49590-3 belongs to 25(OH)D and 108834-3 to magnesium."""
+    assert [order.analyte for order in read(lab_orders=[lab_order(code)]).lab_orders] == [analyte]
+
+
+@for_each(
     "code",
     [
         codings("62292-8", system="http://hospital.example/codes"),
@@ -136,7 +176,7 @@ def test_1_25_dihydroxyvitamin_d_is_displayed_as_25ohd():
     assert "115.2" not in seen.text
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("code", "display", "value", "unit", "state", "provisional"),
     [
         ("1989-3", "25-hydroxyvitamin D3+25-hydroxyvitamin D2", "25", "ng/mL", "INS", True),
@@ -167,7 +207,7 @@ def test_race_labelled_egfr_displayed_as_2021_stays_race_labelled():
     assert found.shown == "65"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("analyte", "code", "unit"),
     [
         ("calcium", "17861-6", "mg/dL"), ("calcium", "2000-8", "mmol/L"), ("calcium", "49765-1", "mg/dL"),
@@ -210,7 +250,7 @@ def component(code, value, unit):
     return {"code": codings(code), "valueQuantity": quantity(value, unit)}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("panel", "components", "shown"),
     [
         ("49590-3", [("1989-3", "9"), ("49054-0", "8")], "17"),

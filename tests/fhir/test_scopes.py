@@ -6,11 +6,12 @@ are understood, all of them, hold anything back.
 
 from __future__ import annotations
 
-import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cds_service.fhir.scopes import READ, SEARCH, read_scopes
+from tests.support.examples import tried
+from tests.support.for_each import for_each
 
 TYPES = ("Patient", "Observation", "Condition", "MedicationRequest", "ServiceRequest")
 
@@ -21,8 +22,7 @@ def _may(scope: str, resource_type: str = "Observation") -> str:
     return "".join(letter for letter in (READ, SEARCH) if not scopes.lacks(resource_type, letter))
 
 
-@pytest.mark.parametrize("context", ["patient", "user", "system"])
-@pytest.mark.parametrize(
+@for_each(
     ("scope", "may"),
     [
         ("Observation.read", "rs"),
@@ -54,12 +54,13 @@ def _may(scope: str, resource_type: str = "Observation") -> str:
         ("*.rs?_tag=x", "rs"),
     ],
 )
-def test_one_scope(context: str, scope: str, may: str) -> None:
+def test_one_scope(scope: str, may: str) -> None:
     """Row 84: what a scope of either version says of Observations, for a patient, a user or a system."""
-    assert may == _may(f"{context}/{scope}")
+    for context in ("patient", "user", "system"):
+        assert may == _may(f"{context}/{scope}"), context
 
 
-@pytest.mark.parametrize("resource_type", TYPES)
+@for_each("resource_type", TYPES)
 def test_wildcard(resource_type: str) -> None:
     """Row 84: `*` is every type."""
     assert _may("patient/*.read", resource_type) == "rs"
@@ -67,7 +68,7 @@ def test_wildcard(resource_type: str) -> None:
     assert _may("system/*.*", resource_type) == "rs"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("scopes", "may"),
     [
         ("patient/Observation.r patient/Observation.s", "rs"),
@@ -87,7 +88,7 @@ def test_several_scopes(scopes: str, may: str) -> None:
     assert may == _may(scopes)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "scope",
     ["", " ", "launch", "launch openid", "launch/patient", "launch/encounter openid fhirUser offline_access", "cds"],
 )
@@ -116,7 +117,7 @@ UNKNOWN = [
 ]
 
 
-@pytest.mark.parametrize("scope", UNKNOWN)
+@for_each("scope", UNKNOWN)
 def test_unknown_scopes(scope: str) -> None:
     """Row 84: a scope that cannot be read may cover anything: everything is tried, also beside scopes that lack it."""
     assert _may(scope) == "rs"
@@ -124,14 +125,14 @@ def test_unknown_scopes(scope: str) -> None:
 
 
 @given(st.text(max_size=60) | st.lists(st.sampled_from([*UNKNOWN, "user/*.rs?", "\u2028", "\x00"])).map(" ".join))
-@settings(max_examples=300, deadline=None, derandomize=True)
+@tried(300)
 def test_never_crashes(text: str) -> None:
     """Row 84: whatever stands in `scope`, it is read."""
     read_scopes(text).lacks("Observation", SEARCH)
 
 
 @given(st.lists(st.sampled_from(["user/Condition.read", "patient/*.r", "launch", *UNKNOWN]), max_size=6))
-@settings(max_examples=300, deadline=None, derandomize=True)
+@tried(300)
 def test_more_scopes_allow_more(scopes: list[str]) -> None:
     """Row 84: a scope that covers a query covers it among any others."""
     assert _may(" ".join([*scopes, "patient/Observation.s"])).endswith("s")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-import pytest
-
 from cds_service.clinical.facts import Kind
+from tests.support.for_each import for_each
 from tests.support.patients import UCUM, albumin, ask, calcium, creatinine, exact, lab, mg, read, vitd
 
 VITAMIN_D_UNITS = [
@@ -44,29 +43,33 @@ MAGNESIUM_UNITS = [
 ]
 
 
+OID = "urn:oid:2.16.840.1.113883.6.8"
+"""UCUM by its OID (section 22)."""
+
+
 def spelled(code, number, unit, how):
     """A result whose unit is told by *how*: in the text, in the UCUM code, in a code without a system."""
     elements = {"text": {"unit": unit}, "UCUM": {"system": UCUM, "code": unit}, "code": {"code": unit}}[how]
     return lab(code, None, valueQuantity={"value": exact(number), **elements})
 
 
-@pytest.mark.parametrize("how", ["text", "UCUM", "code"])
-@pytest.mark.parametrize(("unit", "value", "family", "shown"), VITAMIN_D_UNITS)
+@for_each("how", ["text", "UCUM", "code"])
+@for_each(("unit", "value", "family", "shown"), VITAMIN_D_UNITS)
 def test_spellings_of_25ohd(unit, value, family, shown, how):
     """Section 4.3: every spelling, wherever it stands, and its normal form; ng/dL is divided by 100."""
     (found,) = read(vitamin_d=[spelled("62292-8", "14", unit, how)]).vitamin_d
     assert (found.interval.bound, found.family, found.unit) == (Decimal(value), family, shown)
 
 
-@pytest.mark.parametrize("how", ["text", "UCUM", "code"])
-@pytest.mark.parametrize(("unit", "number", "family", "shown"), MAGNESIUM_UNITS)
+@for_each("how", ["text", "UCUM", "code"])
+@for_each(("unit", "number", "family", "shown"), MAGNESIUM_UNITS)
 def test_spellings_of_magnesium(unit, number, family, shown, how):
     """Sections 4.1 and 4.3: each is exactly 1 mmol/L."""
     (found,) = read(magnesium=[spelled("35249-2", number, unit, how)]).magnesium
     assert (found.interval.bound, found.family, found.unit) == (Decimal(1), family, shown)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("code", "unit"),
     [
         ("62292-8", "pg/mL"),
@@ -90,7 +93,7 @@ def test_unknown_units_block(code, unit):
     assert found.kind == Kind.BLOCKED
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("quantity", "unit"),
     [
         ({"system": UCUM, "code": "ng/mL", "unit": "Nanogram per millilitre"}, "ng/mL"),
@@ -98,6 +101,9 @@ def test_unknown_units_block(code, unit):
         ({"code": "nmol/L", "unit": "Nanomol"}, "nmol/L"),
         ({"system": "http://hospital.example/units", "code": "nmol/L", "unit": "ng/mL"}, "ng/mL"),
         ({"unit": "nmol/L"}, "nmol/L"),
+        ({"system": OID, "code": "nmol/L", "unit": "Nanomol"}, "nmol/L"),
+        ({"system": OID, "code": "nmol/L", "unit": "ng/mL"}, None),
+        ({"system": OID, "code": "furlong", "unit": "ng/mL"}, None),
         ({"system": UCUM, "code": "nmol/L", "unit": "ng/mL"}, None),
         ({"system": UCUM, "code": "ng/mL", "unit": "ng/dL"}, None),
         ({"code": "ng/mL", "unit": "nmol/L"}, None),
@@ -111,7 +117,7 @@ def test_which_unit_of_25ohd_is_trusted(quantity, unit):
     assert (found.kind, found.unit if unit else None) == (Kind.USABLE if unit else Kind.BLOCKED, unit)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("code", "text", "kind"),
     [
         ("mmol/L", "mEq/L", Kind.BLOCKED),
@@ -137,7 +143,7 @@ def test_a_conflict_raises_k_data():
     assert (seen.d, seen.suggestions("unusable-result")) == ("INDET", [["SR:62292-8"]])
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("code", "value", "unit", "states"),
     [
         ("2601-3", "1.5", "mg/dL", ("UNK", "LOW")),
@@ -155,14 +161,14 @@ def test_the_unit_is_trusted_against_the_property(code, value, unit, states):
     assert "unit" in seen.detail(topic)
 
 
-@pytest.mark.parametrize(("code", "unit"), [("62292-8", "ng/mL"), ("68438-1", "nmol/L"), ("35196-5", "nmol/L")])
+@for_each(("code", "unit"), [("62292-8", "ng/mL"), ("68438-1", "nmol/L"), ("35196-5", "nmol/L")])
 def test_a_fitting_unit_is_not_noted(code, unit):
     """Section 4.3: no note where the unit fits the property, or the property is either."""
     (found,) = read(vitamin_d=[lab(code, "35", unit)]).vitamin_d
     assert "unit-property" not in found.notes
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("result", "analyte", "value"),
     [
         (creatinine("88.402", "umol/L"), "creatinine", "1"),
@@ -187,7 +193,7 @@ def test_factors_of_companions(result, analyte, value):
     assert round(found.interval.bound, 10) == Decimal(value)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("result", "topic", "shown", "converted"),
     [
         (vitd("14.2"), "vitamin-d-deficiency", "14.2 ng/mL", "35.4 nmol/L"),

@@ -7,106 +7,54 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from fhir.resources.R4B.valueset import ValueSet
+
+from tests.support.for_each import for_each
 
 PACKAGE = Path(__file__).parents[2] / "cds_service"
 VALUESETS = PACKAGE / "fhir" / "valuesets"
-NAMES = PACKAGE / "clinical" / "guidance" / "names.toml"
+NAMES = PACKAGE / "guidance" / "names.toml"
 
 BASE = "https://vitamin-d-magnesium.example/fhir"
 LOINC = "http://loinc.org"
 SNOMED = "http://snomed.info/sct"
-SYSTEMS = {
-    LOINC,
-    SNOMED,
-    "http://www.nlm.nih.gov/research/umls/rxnorm",
-    "http://hl7.org/fhir/sid/icd-10-cm",
-    "http://www.whocc.no/atc",
-}
 OWNERS = {
     LOINC: "Regenstrief Institute",
     SNOMED: "SNOMED International",
     "http://www.nlm.nih.gov/research/umls/rxnorm": "National Library of Medicine",
+    "http://hl7.org/fhir/sid/icd-10": "World Health Organization",
     "http://hl7.org/fhir/sid/icd-10-cm": "World Health Organization",
     "http://www.whocc.no/atc": "WHO Collaborating Centre for Drug Statistics Methodology",
 }
 
 LABORATORY = [
-    "vitd-25ohd-total",
-    "vitd-25ohd-d2",
-    "vitd-25ohd-d3",
-    "vitd-not-25ohd",
-    "mg-serum-total",
-    "mg-not-serum-total",
-    "ca-total",
-    "ca-corrected",
-    "ca-ionised",
-    "albumin",
-    "phosphate",
-    "pth",
-    "potassium",
-    "creatinine",
-    "egfr",
-    "body-size",
-    "pregnancy-status",
-]
+    "vitd-25ohd-total", "vitd-25ohd-d2", "vitd-25ohd-d3", "vitd-not-25ohd", "mg-serum-total", "mg-not-serum-total",
+    "ca-total", "ca-corrected", "ca-ionised", "albumin", "phosphate", "pth", "potassium", "creatinine", "egfr",
+    "body-size", "pregnancy-status",
+]  # fmt: skip
 DRUGS = [
-    "nutritional-vitd",
-    "active-vitd",
-    "mg-products",
-    "ppi",
-    "loop-diuretics",
-    "thiazides",
-    "mg-wasting-strong",
-    "mg-wasting",
-    "mg-chelating",
-    "mg-blocking",
-    "vitd-catabolism",
-    "vitd-malabsorption",
-    "glucocorticoids",
-    "digoxin",
-    "calcium-salts",
-]
+    "nutritional-vitd", "active-vitd", "mg-products", "ppi", "loop-diuretics", "thiazides", "mg-wasting-strong",
+    "mg-wasting", "mg-chelating", "mg-blocking", "vitd-catabolism", "vitd-malabsorption", "glucocorticoids",
+    "digoxin", "calcium-salts",
+]  # fmt: skip
 HARD_HOLDS = [
-    "hypercalcaemia",
-    "granulomatous",
-    "tuberculosis",
-    "williams",
-    "hypervitaminosis-d",
-    "primary-hyperparathyroidism",
-    "lymphoma",
-]
+    "hypercalcaemia", "granulomatous", "tuberculosis", "williams", "hypervitaminosis-d",
+    "primary-hyperparathyroidism", "lymphoma",
+]  # fmt: skip
 CONDITIONS = [
-    "ckd",
-    "dialysis",
-    "transplant",
-    "aki",
-    "obesity",
-    "vitd-deficiency",
-    "malabsorption",
-    "osteoporosis",
-    "hypoparathyroidism",
-    "hypocalcaemia",
-    "vitd-hold",
-    "vitd-soft-hold",
-    "stone-history",
-    "active-vitd-indication",
-    "myasthenia",
-    "heart-block",
-    "pacemaker",
-    "pregnancy",
-    "lactation",
-    "liver",
+    "ckd", "dialysis", "transplant", "aki", "obesity", "vitd-deficiency", "malabsorption", "osteoporosis",
+    "hypoparathyroidism", "hypocalcaemia", "vitd-hold", "vitd-soft-hold", "stone-history", "active-vitd-indication",
+    "myasthenia", "heart-block", "pacemaker", "pregnancy", "lactation", "liver", "calcitriol-test",
     *HARD_HOLDS,
-]
+]  # fmt: skip
+IN_SNOMED = {"snomed", "snomed-orders"}
 UNIONS = {
     "mg-wasting": ["ppi", "loop-diuretics", "thiazides", "mg-wasting-strong"],
     "vitd-hold": HARD_HOLDS,
 }
 
 FILES = sorted(VALUESETS.glob("*.json"))
-every_file = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+every_file = for_each("file", FILES, ids=lambda file: file.stem)
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -153,35 +101,54 @@ def _names() -> dict[str, Any]:
 
 
 @every_file
-def test_is_a_fhir_value_set(file: Path):
-    """A file holds one FHIR R4 ValueSet."""
-    assert file.stem == ValueSet.model_validate(_read(file)).id
+def test_value_set(file: Path):
+    """A file holds one FHIR R4 ValueSet, named by its file, a draft that says how its codes match and credits systems.
 
-
-@every_file
-def test_is_identified_by_its_file_name(file: Path):
-    """The file name is the id, and the id ends the address."""
+    SNOMED CT stands in snomed.json alone, and nothing else stands there: the file can be removed.
+    """
     value_set = _read(file)
+    systems = {system for system, _ in _concepts(value_set)}
+    used = [VALUESETS / f"{part}.json" for part in UNIONS.get(file.stem, [file.stem])]
 
-    assert file.stem == value_set["id"]
+    assert file.stem == ValueSet.model_validate(value_set).id
     assert f"{BASE}/ValueSet/{file.stem}" == value_set["url"]
-
-
-@every_file
-def test_says_what_it_is(file: Path):
-    """A value set names itself, says how its codes match, and does not pretend to be finished."""
-    value_set = _read(file)
-
     assert re.fullmatch(r"[A-Z][A-Za-z0-9]+", value_set["name"])
     assert value_set["title"]
     assert "match" in value_set["description"]
-    assert value_set["status"] == "draft"
-    assert value_set["experimental"] is True
+    assert (value_set["status"], value_set["experimental"]) == ("draft", True)
+    assert systems <= OWNERS.keys()
+    for system in {system for part in used for system, _ in _concepts(_read(part))}:
+        assert OWNERS[system] in value_set["copyright"]
+    assert (file.stem in IN_SNOMED) == (SNOMED in systems)
+    assert SNOMED not in systems or {SNOMED} == systems
+
+
+@every_file
+def test_codes(file: Path):
+    """Each code stands there once, says whether it is verified and which section of the table it is from.
+
+    A LOINC code has the check digit that it must have.
+    """
+    concepts = list(_concepts(_read(file)))
+    codes = [(system, concept["code"]) for system, concept in concepts]
+
+    assert len(codes) == len(set(codes))
+    for system, concept in concepts:
+        extensions = _extensions(concept)
+        assert {"verified", "source"} <= extensions.keys() <= {
+            "verified", "source", "group", "property", "concept", "edition", "units",
+        }  # fmt: skip
+        assert extensions.get("edition") in {None, "cm", "other"}
+        assert isinstance(extensions["verified"], bool)
+        assert extensions["source"].startswith("decision table ")
+        if system == LOINC:
+            code, digit = concept["code"].split("-")
+            assert _check_digit(code) == int(digit), concept["code"]
 
 
 def test_is_complete():
     """There is a value set for each id of section 22 of the decision table, and no other."""
-    assert {*LABORATORY, *DRUGS, *CONDITIONS, "snomed"} == {file.stem for file in FILES}
+    assert {*LABORATORY, *DRUGS, *CONDITIONS, *IN_SNOMED} == {file.stem for file in FILES}
 
 
 def test_has_no_name_twice():
@@ -191,58 +158,12 @@ def test_has_no_name_twice():
     assert len(names) == len(set(names))
 
 
-@every_file
-def test_uses_known_systems(file: Path):
-    """A code belongs to one of the code systems of section 22."""
-    assert {system for system, _ in _concepts(_read(file))} <= SYSTEMS
-
-
-@every_file
-def test_credits_its_systems(file: Path):
-    """The copyright holds the notice of each code system in the set, of sets it refers to as well."""
-    value_set = _read(file)
-    used = [VALUESETS / f"{part}.json" for part in UNIONS.get(file.stem, [file.stem])]
-
-    for system in {system for part in used for system, _ in _concepts(_read(part))}:
-        assert OWNERS[system] in value_set["copyright"]
-
-
 def test_gives_all_notices():
     """The notices are in a text file too."""
     notice = (VALUESETS / "NOTICE.md").read_text(encoding="utf-8")
 
     for heading in ("LOINC", "UCUM", "RxNorm", "ICD-10-CM", "SNOMED CT", "ATC"):
         assert f"\n## {heading}\n" in notice
-
-
-@every_file
-def test_marks_each_code(file: Path):
-    """Each code says whether it is verified, and which section of the decision table it is from."""
-    for _, concept in _concepts(_read(file)):
-        extensions = _extensions(concept)
-
-        assert {"verified", "source"} <= extensions.keys() <= {
-            "verified", "source", "group", "property", "concept",
-        }  # fmt: skip
-        assert isinstance(extensions["verified"], bool)
-        assert extensions["source"].startswith("decision table ")
-
-
-@every_file
-def test_has_no_code_twice(file: Path):
-    """No code of a system stands in a set twice."""
-    codes = [(system, concept["code"]) for system, concept in _concepts(_read(file))]
-
-    assert len(codes) == len(set(codes))
-
-
-@every_file
-def test_keeps_snomed_in_one_file(file: Path):
-    """SNOMED CT stands in snomed.json alone, and nothing else stands there: the file can be removed."""
-    systems = {system for system, _ in _concepts(_read(file))}
-
-    assert (file.stem == "snomed") == (SNOMED in systems)
-    assert SNOMED not in systems or {SNOMED} == systems
 
 
 def test_sends_each_snomed_code_to_a_condition():
@@ -254,22 +175,12 @@ def test_sends_each_snomed_code_to_a_condition():
         assert extensions.get("group") in _groups(extensions["concept"])
 
 
-@every_file
-def test_has_valid_loinc_check_digits(file: Path):
-    """A LOINC code, of a term or of an answer, ends in the right check digit."""
-    for system, concept in _concepts(_read(file)):
-        if system == LOINC:
-            code, digit = concept["code"].split("-")
-
-            assert _check_digit(code) == int(digit), concept["code"]
-
-
 def test_ships_no_unknown_code():
     """87552-6, which nobody could confirm as anything, is in no set."""
     assert all("87552-6" not in file.read_text(encoding="utf-8") for file in FILES)
 
 
-@pytest.mark.parametrize(("union", "parts"), UNIONS.items())
+@for_each(("union", "parts"), UNIONS.items())
 def test_unites_by_reference(union: str, parts: list[str]):
     """A union refers to its parts, so that no code is kept in two places."""
     include = _read(VALUESETS / f"{union}.json")["compose"]["include"]
@@ -277,7 +188,7 @@ def test_unites_by_reference(union: str, parts: list[str]):
     assert [{"valueSet": [f"{BASE}/ValueSet/{part}"]} for part in parts] == include
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("value_set", "code"),
     [
         ("vitd-25ohd-total", "62292-8"),
@@ -339,7 +250,8 @@ def test_prints_short_names():
 def test_spells_in_lower_case():
     """What is looked for in text is lower case, trimmed, and not there twice in one set."""
     names = _names()
-    lists = [("exclusions", words) for words in names["exclusions"].values()]
+    tables = ("exclusions", "calcium_with_d", "empty")
+    lists = [(f"{table}.{key}", words) for table in tables for key, words in names[table].items()]
     lists += [(entry["set"], entry["spellings"]) for entry in names["drug"]]
     lists += [("condition", entry["phrases"]) for entry in names["condition"]]
     found = [(owner, word) for owner, words in lists for word in words]

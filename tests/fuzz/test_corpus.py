@@ -14,6 +14,7 @@ from cds_service import create_app
 from cds_service.settings import Settings
 from tests.fuzz.cases import CORPUS, DEEPEST, Case, deep
 from tests.fuzz.verdicts import is_outcome, verdict
+from tests.support.for_each import for_each
 from tests.support.serving import serving
 from tests.web.calls import ANSWERED_OR_REFUSED, GOLDEN, TODAY, URL, _golden_bytes
 
@@ -55,18 +56,19 @@ def is_answered(client: FlaskClient, body: bytes) -> bool:
     return "cards" in response.get_json() if response.status_code == 200 else is_outcome(response.get_data())
 
 
-@pytest.mark.parametrize("file", BODIES, ids=lambda file: file.stem)
+@for_each("file", BODIES, ids=lambda file: file.stem)
 def test_body(client: FlaskClient, file: Path) -> None:
     """A body of the corpus is answered with cards, or refused with what to mend."""
     assert is_answered(client, file.read_bytes())
 
 
-@pytest.mark.parametrize("body", LARGE.values(), ids=LARGE.keys())
+@for_each("body", LARGE.values(), ids=LARGE.keys())
 def test_large_body(client: FlaskClient, body: bytes) -> None:
     """A body too deep or too large to be kept in a file is answered with cards, or refused with what to mend."""
     assert is_answered(client, body)
 
 
+@pytest.mark.served
 def test_over_http() -> None:
     """All of them, sent to a real server, get a documented answer; nothing hangs, and no fault is logged."""
     bodies = {file.name: Case(body=file.read_bytes()) for file in BODIES}

@@ -18,7 +18,7 @@ from tests.support.fixtures import SERVICE, engine, renamed
 
 DAY = date(2026, 11, 20)
 TOKEN = "a-token-of-one-request"  # noqa: S105 - made up
-PEERS = ("folded-card-loses-its-order", "four-warnings-fold-every-info-card", "kidney-transplant-deficient")
+PEERS = ("ckd-g3-high-phosphate-hold", "primary-hyperparathyroidism-calcium-old", "kidney-transplant-deficient")
 
 
 def hand_made() -> dict[str, list[Json]]:
@@ -63,11 +63,16 @@ def front(hapi: str) -> Iterator[Front]:
         yield found
 
 
+def client_of(**settings: Any) -> FlaskClient:
+    """The service with these *settings*, and with time to spare for a server that has just started."""
+    patient = Settings(as_of=DAY, fhir_deadline=30, fhir_connect_timeout=10, fhir_read_timeout=30, **settings)
+    return create_app(patient).test_client()
+
+
 @pytest.fixture(scope="session")
 def client() -> FlaskClient:
-    """The service, with time to spare for a server that has just started."""
-    settings = Settings(as_of=DAY, fhir_deadline=30, fhir_connect_timeout=10, fhir_read_timeout=30)
-    return create_app(settings).test_client()
+    """The service, where no server is named."""
+    return client_of()
 
 
 @pytest.fixture(scope="session")

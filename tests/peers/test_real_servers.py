@@ -16,7 +16,8 @@ import pytest
 import requests
 from flask.testing import FlaskClient
 
-from tests.peers.conftest import DAY, PEERS, TOKEN, hand_made, request_for
+from cds_service.hooks.completion import UNTOLD
+from tests.peers.conftest import DAY, PEERS, TOKEN, client_of, hand_made, request_for
 from tests.support import fhir_peers
 from tests.support.fhir_peers import Front, Json
 from tests.web.calls import KEYS, URL, meaning, observation, problem
@@ -67,9 +68,9 @@ def test_token_goes_with_every_call(client: FlaskClient, front: Front) -> None:
     assert with_token == len(KEYS)
     assert {seen.authorization for seen in front.seen[:with_token]} == {f"Bearer {TOKEN}"}
     assert all(seen.at <= answered for seen in front.seen[:with_token])
-    assert {seen.authorization for seen in front.seen[with_token:]} == {None}
+    assert {(seen.authorization, seen.status) for seen in front.seen[with_token:]} == {(None, 401)}
     assert refused.status_code == 412
-    assert "answered 401" in problem(refused)
+    assert UNTOLD in problem(refused)
 
 
 def test_only_missing_keys_are_asked(
@@ -141,8 +142,9 @@ def _told(answer: object) -> list[Json]:
     return found
 
 
-def test_unknown_and_deleted_patient(client: FlaskClient, hapi: str) -> None:
-    """Row 73: a patient the server does not have, or has no more, is 412."""
+def test_unknown_and_deleted_patient(hapi: str) -> None:
+    """Row 73: a patient the server does not have, or has no more, is 412; a server that the settings name is quoted."""
+    client = client_of(fhir_servers=(hapi,))
     gone = {"resourceType": "Patient", "id": "gone"}
     fhir_peers.load(hapi, [gone])
     assert requests.delete(f"{hapi}/Patient/gone", timeout=60).status_code == 200
@@ -176,7 +178,7 @@ def served() -> Iterator[str]:
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         assert process.stdout is not None
         try:
-            assert any(b"Started worker" in line for line in process.stdout)
+            assert any(line.startswith(b"Open ") for line in process.stdout)
             threading.Thread(target=process.stdout.read, daemon=True).start()
             yield f"http://127.0.0.1:{port}"
         finally:

@@ -6,6 +6,7 @@ import pytest
 
 from cds_service.app import build_engine, build_playground
 from cds_service.fhir.terminology import Terminology
+from cds_service.hooks.memory import FORGETFUL
 from cds_service.playground.trial import Playground
 from cds_service.settings import Settings
 from tests.support.fixtures import engine
@@ -16,7 +17,7 @@ from tests.web.calls import TODAY
 def playground() -> Playground:
     """Everything a trial needs; nothing is remembered."""
     settings = Settings(as_of=TODAY)
-    found = build_playground(settings, build_engine(settings), None)
+    found = build_playground(settings, build_engine(settings), FORGETFUL)
     assert found is not None
     return found
 

@@ -10,8 +10,10 @@ import pytest
 from cds_service.errors import MalformedRequest
 from cds_service.fhir.terminology import Terminology
 from cds_service.playground.bundles import to_request
-from cds_service.playground.trial import Playground, Trial
+from cds_service.playground.changes import Trial
+from cds_service.playground.trial import Playground
 from tests.support.fixtures import outline
+from tests.support.for_each import for_each
 from tests.web.calls import golden, observation
 
 ADDRESS = "urn:uuid:8e1f6b0e-5e0a-4a5f-8a4e-2f3f0a8f1c11"
@@ -82,7 +84,7 @@ def test_each_resource_goes_to_its_key(terms: Terminology):
     assert days == sorted(days, reverse=True)
 
 
-@pytest.mark.parametrize("count", [0, 2])
+@for_each("count", [0, 2])
 def test_bundle_is_of_one_patient(terms: Terminology, count: int):
     """A Bundle without a Patient, or with two, is refused, and the number is told."""
     entries = [{"resource": {"resourceType": "Patient", "id": str(number)}} for number in range(count)]
@@ -91,7 +93,7 @@ def test_bundle_is_of_one_patient(terms: Terminology, count: int):
         to_request({"resourceType": "Bundle", "entry": entries}, terms)
 
 
-@pytest.mark.parametrize("entry", [None, {}, {"resource": None}, {"resource": {"resourceType": 3}}, "x", []])
+@for_each("entry", [None, {}, {"resource": None}, {"resource": {"resourceType": 3}}, "x", []])
 def test_entries_that_are_none_spoil_nothing(terms: Terminology, entry: Any):
     """An entry that holds no resource is passed over."""
     patient = {"resource": {"resourceType": "Patient"}}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from cds_service.playground.drafts import read
+from cds_service.playground.order_form import read
 from tests.support.fixtures import answer, situations
+from tests.support.for_each import for_each
 from tests.web.calls import actions
 
 ORDERS = [
@@ -15,7 +16,7 @@ ORDERS = [
 ]
 
 
-@pytest.mark.parametrize("resource", ORDERS)
+@for_each("resource", ORDERS)
 def test_form_says_what_the_order_says(resource: dict):
     """Every order's form says what, why, and that it is a draft; a drug's also dosage and patient's words."""
     form = dict(read(resource))

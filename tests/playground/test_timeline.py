@@ -7,9 +7,9 @@ from decimal import Decimal
 
 import pytest
 
-from cds_service.clinical import guidance
 from cds_service.clinical.facts import Family, Kind, LabResult, PatientFacts, Recency
 from cds_service.clinical.interval import Interval
+from cds_service.guidance import loading
 from cds_service.playground.timeline import Plot, plots
 from tests.web.calls import TODAY
 
@@ -35,7 +35,7 @@ def drawn(
     *vitamin_d: LabResult, magnesium: tuple[LabResult, ...] = (), profile: str = "magnesium-aware"
 ) -> tuple[Plot, Plot]:
     """The two plots of some results."""
-    return plots(PatientFacts(vitamin_d=vitamin_d, magnesium=magnesium), guidance.load(profile), TODAY)
+    return plots(PatientFacts(vitamin_d=vitamin_d, magnesium=magnesium), loading.load(profile), TODAY)
 
 
 def test_bands_are_those_of_the_profile():
@@ -47,19 +47,12 @@ def test_bands_are_those_of_the_profile():
     assert found == {"deficient": 20, "insufficient": 10, "adequate": 30}
 
 
-def test_profile_without_an_insufficient_band_has_none():
-    """endocrine-2024 knows no insufficiency: below the Floor of 10, and no band above it."""
-    plot, _ = drawn(result("18", date(2026, 2, 1)), profile="endocrine-2024")
-
-    assert [shade.name for shade in plot.shades] == ["deficient", "no band"]
-
-
 def test_magnesium_bands():
     """Severely low to 0.50, low to 0.75, low-normal to 0.85, in range to 1.05, high above."""
     _, plot = drawn()
 
     assert [shade.name for shade in plot.shades] == ["severely low", "low", "low-normal", "in range", "high"]
-    assert [tick.text for tick in plot.upwards] == ["0", "0.5", "0.75", "0.85", "1.05"]
+    assert [tick.text for tick in plot.upwards] == ["0.5", "0.75", "0.85", "1.05"]
 
 
 def test_points_are_in_order_of_time_and_value():
@@ -93,14 +86,6 @@ def test_what_cannot_be_placed_is_left_out():
     assert plot.points == ()
 
 
-def test_very_high_value_is_inside_the_plot():
-    """180 ng/mL makes the plot higher, and the toxic band is there."""
-    plot, _ = drawn(result("180", date(2026, 1, 1)))
-
-    assert plot.points[0].y > plot.top
-    assert plot.shades[-1].name == "toxic"
-
-
 def test_limit_is_drawn_open():
     """<4 is a limit, not a value: its point is open."""
     limit = result("4", date(2026, 1, 1))._replace(
@@ -110,3 +95,11 @@ def test_limit_is_drawn_open():
 
     assert plot.points[0].open
     assert plot.points[0].shown == "<4 ng/mL"
+
+
+def test_what_is_not_believed_is_not_drawn():
+    """A newest value that the rules could not place has no point, the one before it has."""
+    facts = PatientFacts(vitamin_d=(result("18", date(2026, 2, 1)), result("22", date(2025, 2, 1))))
+    plot, _ = plots(facts, loading.load(), TODAY, {"vitaminD"})
+
+    assert [point.shown for point in plot.points] == ["22 ng/mL"]

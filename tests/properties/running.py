@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
-from cds_service.clinical import states
-from cds_service.clinical.trace import Trace
+from cds_service.clinical.states.derive import States, derive
+from cds_service.clinical.words.card import Card
 from cds_service.fhir import reader
 from cds_service.hooks.messages import read_request
 from cds_service.hooks.prefetch import gather, read_record
-from tests.properties.strategies import AS_OF, Json, Setup
+from cds_service.hooks.service import Engine
+from tests.properties.strategies import Json, Setup
 from tests.support import fixtures
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from cds_service.clinical.card import Card
-    from cds_service.clinical.states import States
-    from cds_service.hooks.service import Engine
 
 ENCODER = msgspec.json.Encoder(decimal_format="number")
 """Writes a Decimal as the JSON number it is."""
@@ -53,8 +48,8 @@ class Run:
 
 
 def service(setup: Setup) -> Engine:
-    """The service with these settings, on the fixed day."""
-    built = fixtures.engine(AS_OF, setup.profile, setup.overlay)
+    """The service with these settings, on their day."""
+    built = fixtures.engine(setup.as_of, setup.profile, setup.overlay)
     return replace(built, max_cards=setup.max_cards)
 
 
@@ -70,10 +65,11 @@ def derived(asked: Json, setup: Setup) -> States:
     """The states behind an answer: what the properties that speak of stage, eGFR or calcium need to know."""
     engine = service(setup)
     read = read_request(ENCODER.encode(asked))
-    gathered = gather(engine.registry.find(fixtures.SERVICE), read, engine.completer, engine.sizes)
-    record = read_record(gathered.keys, read.patient_id)
+    service_asked = engine.registry.find(fixtures.SERVICE)
+    gathered = gather(service_asked, read, engine.completer, engine.sizes)
+    record = read_record(service_asked, gathered.keys, read.patient_id)
     facts = reader.read(record, engine.terms, d3_is_total=engine.d3_is_total)
-    return states.derive(facts, engine.guidance, AS_OF, Trace())
+    return derive(facts, engine.guidance, setup.as_of)
 
 
 def actions(card: Json) -> Iterator[Json]:

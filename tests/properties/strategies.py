@@ -6,15 +6,13 @@ so that a failing example shrinks towards them. Some keys are *calm* (what lets 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import chain, product
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 Json = dict[str, Any]
 Pool = list[Json]
@@ -34,11 +32,12 @@ ICD10, SNOMED = "http://hl7.org/fhir/sid/icd-10-cm", "http://snomed.info/sct"
 
 
 class Setup(NamedTuple):
-    """The settings of one service."""
+    """The settings of one service, and the day."""
 
     profile: str = PROFILES[0]
     overlay: str = OVERLAYS[0]
     max_cards: int = MAX_CARDS[0]
+    as_of: date = AS_OF
 
 
 setups = st.sampled_from([Setup(*parts) for parts in product(PROFILES, OVERLAYS, (*MAX_CARDS, UNFOLDED))])

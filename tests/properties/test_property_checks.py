@@ -1,26 +1,29 @@
-"""Section 21 of the decision table: the thirteen property checks, in its order and with its numbers."""
+"""Section 21 of the decision table: the properties that compare two answers, in its order and with its numbers.
+
+Those that hold for each answer alone are in `checks.py`.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
-from functools import cache
 from itertools import permutations
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cds_service.clinical.states.derive import States
 from tests.properties import strategies as draw
 from tests.properties.running import (
+    Run,
     derived,
     drugs,
     ingredient,
-    lab_codes,
     magnesium_orders,
     run,
-    service,
     texts,
     vitamin_d_orders,
     without_uuids,
@@ -28,23 +31,9 @@ from tests.properties.running import (
 from tests.properties.strategies import Json, Setup, patients, setups
 from tests.support.fixtures import outline
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from cds_service.clinical.states import States
-    from tests.properties.running import Run
-
 DEFICIENCY = {"K-DDEF", "K-DINS"}
 BY_COURSE = {"D:K-RECHECK", "D:K-TOOSOON", "D:K-RESIST"}
 """Rows of the D map that R1, R2 and R3 answer."""
-
-VITAMIN_D_CARDS = {
-    "K-DDEF", "K-DINS", "K-DMAINT", "K-DHIGH", "K-DTOX", "K-RESIST", "K-TOOSOON", "K-RECHECK", "K-STALE", "K-DORDER",
-}  # fmt: skip
-MAGNESIUM_CARDS = {
-    "K-MGSEV", "K-MGLOW", "K-MGLAT", "K-MGADJ", "K-MGHIGH", "K-MGVHIGH", "K-HIDOSE", "K-MGORDER", "K-MGWASTE",
-}  # fmt: skip
-MOST_WORDS = 220
 
 
 # 1
@@ -188,34 +177,6 @@ def test_02_units_do_not_change_the_cards(
 # 3
 
 
-@given(patients, setups)
-def test_03_magnesium_orders_only_where_they_are_safe(asked: Json, setup: Setup) -> None:
-    """3. A magnesium MR needs M = LOW, LAT or NORM and none of the reasons against it.
-
-    No response with M other than LOW, LAT, NORM, with D = TOX, stage G4-G5 or unknown eGFR, dialysis, very low
-    calcium, age <18 or pregnancy holds a magnesium MR. With M = LAT or NORM, or LOW inside the laboratory's range, one
-    appears only in `magnesium-aware`, with D = DEF and a vitamin D MR in the same response.
-    """
-    found = run(asked, setup)
-    if not magnesium_orders(found.cards):
-        return
-    behind = derived(asked, setup)
-
-    assert found.magnesium in ("LOW", "LAT", "NORM")
-    assert found.vitamin_d != "TOX"
-    assert behind.kidney.stage < 4
-    assert behind.kidney.egfr_for_magnesium is not None
-    assert not behind.kidney.dialysis
-    assert not behind.calcium.very_low
-    assert behind.person.age is not None
-    assert behind.person.age >= 18
-    assert not behind.person.pregnant
-    if found.magnesium != "LOW" or behind.m.inside_range:
-        assert setup.profile == "magnesium-aware"
-        assert found.vitamin_d == "DEF"
-        assert vitamin_d_orders(found.cards)
-
-
 def _problem(code: str) -> Json:
     return draw.condition(draw.concept(draw.ICD10, code), draw.status("active"))
 
@@ -269,16 +230,6 @@ VITAMIN_D_BLOCKERS = (
 )
 
 
-@given(patients, setups)
-def test_04_no_vitamin_d_order_against_a_stop(asked: Json, setup: Setup) -> None:
-    """4. D = HIGH or TOX, a very low calcium, or K-HOLD present: no vitamin D MR."""
-    found = run(asked, setup)
-    if vitamin_d_orders(found.cards):
-        assert found.vitamin_d not in ("HIGH", "TOX")
-        assert "K-HOLD" not in found.ids
-        assert not derived(asked, setup).calcium.very_low
-
-
 HOLDS = ("E83.52", "D86.0", "B39.9", "A15.0", "Q93.82", "E67.3")
 
 
@@ -290,53 +241,6 @@ def test_04_each_stop_alone_takes_the_vitamin_d_order_away(
     asked = _with_problem(asked, blocker) if isinstance(blocker, str) else draw.with_newest(asked, *blocker)
 
     assert not vitamin_d_orders(run(asked, setup).cards)
-
-
-# 5 to 8
-
-
-@given(patients, setups)
-def test_05_one_lab_order_for_each_code(asked: Json, setup: Setup) -> None:
-    """5. At most one SR per LOINC code in a response, alternatives of one card counted once."""
-    cards = run(asked, setup).cards
-    offered = [code for card in cards for code in lab_codes(card)]
-
-    assert len(offered) == len(set(offered))
-    for card in cards:
-        for suggestion in card.get("suggestions", ()):
-            alone = list(_codes(suggestion))
-            assert len(alone) == len(set(alone))
-
-
-def _codes(suggestion: Json) -> Iterator[str]:
-    for action in suggestion["actions"]:
-        if action["resource"]["resourceType"] == "ServiceRequest":
-            yield action["resource"]["code"]["coding"][0]["code"]
-
-
-@given(patients, setups)
-def test_06_one_card_with_each_drug(asked: Json, setup: Setup) -> None:
-    """6. At most one card with a vitamin D MR and at most one with a magnesium MR."""
-    cards = run(asked, setup).cards
-
-    assert sum(bool(vitamin_d_orders([card])) for card in cards) <= 1
-    assert sum(bool(magnesium_orders([card])) for card in cards) <= 1
-
-
-@given(patients, setups)
-def test_07_one_card_of_each_map(asked: Json, setup: Setup) -> None:
-    """7. At most one vitamin D card and at most one magnesium card."""
-    found = run(asked, setup._replace(max_cards=draw.UNFOLDED)).ids
-
-    assert sum(card in VITAMIN_D_CARDS for card in found) <= 1
-    assert sum(card in MAGNESIUM_CARDS for card in found) <= 1
-
-
-@given(patients, setups)
-def test_08_summaries_fit(asked: Json, setup: Setup) -> None:
-    """8. Every summary <= 139 characters."""
-    for card in run(asked, setup).cards:
-        assert len(card["summary"]) <= 139
 
 
 # 9
@@ -613,52 +517,49 @@ def test_11_what_is_unavailable_adds_no_drug(asked: Json, setup: Setup, key: str
     assert _offers(after) <= _offers(before)
 
 
-# 12
+# 18
+
+NAMES = {"vitaminD": "d", "magnesium": "m"}
 
 
-@given(patients, setups)
-def test_12_no_topic_twice(asked: Json, setup: Setup) -> None:
-    """12. No topic appears twice."""
-    topics = [card["source"]["topic"]["code"] for card in run(asked, setup).cards]
-
-    assert len(topics) == len(set(topics))
+def _undated(key: str, value: Json) -> Json:
+    code = "62292-8" if key == "vitaminD" else "2601-3"
+    return {name: part for name, part in draw.measured(code, value, 0).items() if name != "effectiveDateTime"}
 
 
-# 13
-
-ALWAYS_SHOWN = {"B-MGDOSE", "B-FLOOR", "B-OBESE"}
-
-
-def _block_patterns(wording: dict[str, str]) -> dict[str, re.Pattern[str]]:
-    """Each block of section 14.3 as a pattern; what is filled in may be anything."""
-    blocks = {key.removeprefix("block."): text for key, text in wording.items() if key.startswith("block.B-")}
-    return {name: re.compile(re.sub(r"\\{\w+\\}", ".+", re.escape(text))) for name, text in blocks.items()}
-
-
-@cache
-def _patterns_of(profile: str) -> dict[str, re.Pattern[str]]:
-    return _block_patterns(service(Setup(profile)).guidance.wording)
+UNDATED = [
+    (key, _undated(key, draw.quantity(value, unit)))
+    for key, unit, values in (
+        ("vitaminD", "ng/mL", ("8", "25", "40", "120", "180")),
+        ("magnesium", "mmol/L", ("0.4", "0.7", "0.9", "1.2", "2.3")),
+    )
+    for value in values
+]  # fmt: skip
 
 
-def _blocks(profile: str, detail: str) -> dict[str, int]:
-    """The blocks that stand as paragraphs of their own in a detail, and their words."""
-    return {
-        name: len(paragraph.split())
-        for paragraph in detail.split("\n\n")
-        for name, pattern in _patterns_of(profile).items()
-        if pattern.fullmatch(paragraph)
-    }
+@given(patients, setups, st.sampled_from((*UNDATED, ("vitaminD", None), ("magnesium", None))))
+def test_18_no_unusable_result_takes_an_alarm_away(asked: Json, setup: Setup, more: tuple[str, Json | None]) -> None:
+    """18. Adding a result without a date, or an unusable one of the driving moment, removes no critical card."""
+    key, added = more
+    extra = [added] if added is not None else _unusable_twins(asked, setup, key)
+    setup = setup._replace(max_cards=draw.UNFOLDED)
+    before = run(asked, setup)
+    after = run(draw.changed(asked, **{key: [*draw.entries(asked, key), *extra]}), setup)
+
+    assert _critical(before) <= _critical(after)
 
 
-@given(patients, setups)
-def test_13_details_fit(asked: Json, setup: Setup) -> None:
-    """13. The blocks of every card, with the footer, are at most 220 words, and no block passes that limit.
+def _critical(found: Run) -> set[str]:
+    return {card["source"]["topic"]["code"] for card in found.cards if card["indicator"] == "critical"}
 
-    No block is added that takes a detail beyond 220 words: one that is longer holds none but those always shown.
-    """
-    footer = service(setup).guidance.wording["block.footer"]
-    for card in run(asked, setup).cards:
-        shown = _blocks(setup.profile, card["detail"])
-        assert card["detail"].endswith(footer)
-        assert sum(shown.values()) + len(footer.split()) <= MOST_WORDS
-        assert len(card["detail"].split()) <= MOST_WORDS or shown.keys() <= ALWAYS_SHOWN
+
+def _unusable_twins(asked: Json, setup: Setup, key: str) -> list[Json]:
+    """A result without a unit and with another number, of each moment of the day that decides."""
+    driving = getattr(derived(asked, setup), NAMES[key]).result
+    if driving is None or driving.day is None:
+        return []
+    return [
+        {**found, "valueQuantity": {"value": 77}}
+        for found in draw.entries(asked, key)
+        if "valueQuantity" in found and str(found.get("effectiveDateTime", "")).startswith(str(driving.day))
+    ]

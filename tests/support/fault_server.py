@@ -12,17 +12,17 @@ import gzip
 import json
 import socket
 import struct
-import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qsl, urlencode
+
+from tests.support import loopback
+from tests.support.loopback import Loopback
 
 Json = dict[str, Any]
 
@@ -38,14 +38,9 @@ NO_LINGER = struct.pack("ii", 1, 0)
 
 
 @dataclass(frozen=True)
-class Request:
+class Request(loopback.Call):
     """One request as it arrived. `key` is the prefetch key it asks for, or empty; `offset` where its page begins."""
 
-    method: str
-    path: str
-    query: str
-    headers: Mapping[str, str]
-    body: bytes
     key: str = ""
     offset: int = 0
     page: bool = False
@@ -66,8 +61,7 @@ class Call:
     @property
     def url(self) -> str:
         """The address that was asked."""
-        mark = "?" if self.request.query else ""
-        return f"{self.server.origin}{self.request.path}{mark}{self.request.query}"
+        return f"{self.server.origin}{self.request.target}"
 
     @property
     def following(self) -> str:
@@ -108,10 +102,10 @@ class Call:
             if self.server.closing.wait(DRIP):
                 return
 
-    def flood(self, data: bytes) -> None:
+    def flood(self, data: bytes, pause: float = 0.0) -> None:
         """Send *data* again and again, until the client or the server has had enough."""
         self.over = True
-        while not self.server.closing.is_set():
+        while not self.server.closing.wait(pause):
             self.send(data)
 
     def hold(self) -> None:
@@ -134,7 +128,7 @@ Fault = Callable[[Call], None]
 Link = Callable[[Call], str]
 
 
-class FaultServer:
+class FaultServer(Loopback):
     """The server; a context manager that runs it. It serves *values* for *queries*, both by prefetch key.
 
     `asked` is set with the first request, `given_up` when a client hangs up on a call; `elsewhere` is the base URL of
@@ -150,11 +144,9 @@ class FaultServer:
         page_size: int | None = None,
         elsewhere: str = "",
     ) -> None:
+        super().__init__()
         self.elsewhere = elsewhere
         self.requests: list[Request] = []
-        self.connections = 0
-        self.asked = threading.Event()
-        self.closing = threading.Event()
         self.given_up = threading.Event()
         self._values = values
         self._page_size = page_size
@@ -163,31 +155,18 @@ class FaultServer:
         self._page_ids = {key: str(uuid.uuid4()) for key in queries}
         self._scripts: dict[tuple[str, bool], list[Fault]] = {}
         self._lock = threading.Lock()
-        self._http = _Http(self)
-        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.005})
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.closing.set()
-        self._http.shutdown()
-        self._thread.join()
-        self._http.disconnect()
-        self._http.server_close()  # waits for every thread
-
-    @property
-    def port(self) -> int:
-        """The port it listens on, at 127.0.0.1."""
-        return int(self._http.server_address[1])
-
-    @property
-    def origin(self) -> str:
-        """Scheme, host and port."""
-        return f"http://127.0.0.1:{self.port}"
+    def meet(self, call: loopback.Call, connection: socket.socket) -> bool:
+        """Let the fault of its turn do with the connection as it likes."""
+        request, fault = self.take(call)
+        met = Call(self, request, connection)
+        try:
+            fault(met)
+        except OSError:
+            if not self.closing.is_set():
+                self.given_up.set()
+            return False
+        return not met.over
 
     @property
     def url(self) -> str:
@@ -216,10 +195,6 @@ class FaultServer:
         """The requests for *key*, those for later pages among them."""
         return [request for request in self.requests if request.key == key]
 
-    def target(self, key: str) -> str:
-        """What a client asks for *key*, in the first line of its request."""
-        return f"{BASE}/{self._queries[key]}"
-
     def page_url(self, key: str, offset: int) -> str:
         """Where the page of *key* is that begins at *offset*, as HAPI writes it."""
         count = self._page_size or 50
@@ -240,94 +215,29 @@ class FaultServer:
             return {**page, "link": [{"relation": "next", "url": self.page_url(request.key, end)}]}
         return {**page, "total": len(entries)}
 
-    def take(self, request: Request) -> tuple[Request, Fault]:
-        """Write *request* down with what it asks for, and say how it is met."""
-        request = self._understand(request)
+    def take(self, call: loopback.Call) -> tuple[Request, Fault]:
+        """Write *call* down with what it asks for, and say how it is met."""
+        request = self._understand(call)
         with self._lock:
             self.requests.append(request)
-            self.asked.set()
             script = self._scripts.get((request.key, request.page)) or [faithful]
             return request, script.pop(0) if len(script) > 1 else script[0]
 
-    def _understand(self, request: Request) -> Request:
-        named = dict(parse_qsl(request.query))
+    def _understand(self, call: loopback.Call) -> Request:
+        named = dict(parse_qsl(call.query))
         keys = {page_id: key for key, page_id in self._page_ids.items()}
-        if request.path.rstrip("/") == BASE and named.get("_getpages") in keys:
-            key, offset = keys[named["_getpages"]], int(named["_getpagesoffset"])
-            return _replace(request, key=key, offset=offset, page=True)
-        path, query = request.path.removeprefix(f"{BASE}/"), request.query
-        if request.method == "POST" and path.endswith("/_search") and request.headers.get("Content-Type") == FORM:
-            path, query = path.removesuffix("/_search"), request.body.decode()
-        return _replace(request, key=self._keys.get(_target(f"{path}?{query}"), ""))
-
-
-def _replace(request: Request, **changed: Any) -> Request:
-    return Request(**{**vars(request), **changed})
+        if call.path.rstrip("/") == BASE and named.get("_getpages") in keys:
+            return Request(**vars(call), key=keys[named["_getpages"]], offset=int(named["_getpagesoffset"]), page=True)
+        path, query = call.path.removeprefix(f"{BASE}/"), call.query
+        if call.method == "POST" and path.endswith("/_search") and call.header("Content-Type") == [FORM]:
+            path, query = path.removesuffix("/_search"), call.body.decode()
+        return Request(**vars(call), key=self._keys.get(_target(f"{path}?{query}"), ""))
 
 
 def _target(query: str) -> tuple[str, tuple[tuple[str, str], ...]]:
     """A relative query as the path and the decoded parameters, whatever their order."""
     path, _, parameters = query.partition("?")
     return path, tuple(sorted(parse_qsl(parameters, keep_blank_values=True)))
-
-
-class _Http(ThreadingHTTPServer):
-    daemon_threads = False
-    request_queue_size = 64  # with the usual 5, a connection of many at once may wait a second
-
-    def __init__(self, owner: FaultServer) -> None:
-        self.owner = owner
-        self._open: set[socket.socket] = set()
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-    def get_request(self) -> tuple[socket.socket, Any]:
-        """Accept a connection; its packets are sent at once."""
-        connection, address = super().get_request()
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.owner.connections += 1
-        self._open.add(connection)
-        return connection, address
-
-    def shutdown_request(self, request: Any) -> None:
-        """Close without a shutdown, which would come before a reset."""
-        self._open.discard(request)
-        self.close_request(request)
-
-    def disconnect(self) -> None:
-        """Wake every thread that reads or writes."""
-        for connection in tuple(self._open):
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client may go away at any time; anything else is shown."""
-        if not isinstance(sys.exception(), OSError):
-            super().handle_error(request, client_address)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: _Http
-
-    def _meet(self) -> None:
-        path, _, query = self.path.partition("?")
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        arrived = Request(self.command, path, query, dict(self.headers.items()), body)
-        request, fault = self.server.owner.take(arrived)
-        call = Call(self.server.owner, request, self.connection)
-        try:
-            fault(call)
-        except OSError:
-            call.over = True
-            if not call.server.closing.is_set():
-                call.server.given_up.set()
-        self.close_connection = self.close_connection or call.over
-
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _meet  # noqa: N815 - the names http.server looks for
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name in http.server
-        """Requests are written down; standard error stays clean."""
-        del format, args
 
 
 def faithful(call: Call) -> None:
@@ -414,7 +324,7 @@ def dripping_headers(call: Call) -> None:
 
 def endless_continue(call: Call) -> None:
     """Says 100 Continue for ever."""
-    call.flood(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
+    call.flood(b"HTTP/1.1 100 Continue\r\n\r\n" * 10, DRIP / 10)
 
 
 def silent_half_way(call: Call) -> None:
@@ -439,15 +349,6 @@ def chunked(call: Call) -> None:
     """No fault: the body comes in chunks of one byte."""
     chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in _encoded(call))
     call.send(call.head(None, Transfer_Encoding="chunked") + chunks + b"0\r\n\r\n")
-
-
-def called_compressed(encoding: str) -> Fault:
-    """The right body, called compressed though it is not."""
-
-    def fault(call: Call) -> None:
-        call.answer(_encoded(call), Content_Encoding=encoding)
-
-    return fault
 
 
 def truncated_gzip(call: Call) -> None:
@@ -484,15 +385,6 @@ def padded(size: int) -> Fault:
 
     def fault(call: Call) -> None:
         call.answer(_encoded(call).ljust(size))
-
-    return fault
-
-
-def typed(content_type: str | None) -> Fault:
-    """The right body under another media type, or none."""
-
-    def fault(call: Call) -> None:
-        call.answer(_encoded(call), content_type=content_type)
 
     return fault
 
@@ -580,11 +472,6 @@ def followed_by(link: Link) -> Fault:
     return fault
 
 
-def itself_by_path(call: Call) -> str:
-    """The very address that was asked, as a path."""
-    return call.url.removeprefix(call.server.origin)
-
-
 def itself(call: Call) -> str:
     """The very address that was asked."""
     return call.url
@@ -593,21 +480,6 @@ def itself(call: Call) -> str:
 def next_here(call: Call) -> str:
     """The page after this one."""
     return call.following
-
-
-def next_by_path(call: Call) -> str:
-    """The page after this one, as a path."""
-    return call.following.removeprefix(call.server.origin)
-
-
-def next_by_query(call: Call) -> str:
-    """The page after this one, as a query below the base URL."""
-    return call.following.removeprefix(call.server.url)
-
-
-def next_without_scheme(call: Call) -> str:
-    """The page after this one, as host and path."""
-    return call.following.removeprefix("http:")
 
 
 def next_by_https(call: Call) -> str:

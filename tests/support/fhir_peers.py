@@ -80,8 +80,7 @@ def _build(sources: Path, build: Path, command: list[str]) -> None:
     build.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(command, cwd=build, capture_output=True, encoding="utf-8", check=False)
     if done.returncode:
-        message = f"{command[0]} failed ({done.returncode}):\n{done.stdout}{done.stderr}"
-        raise RuntimeError(message)
+        raise RuntimeError(f"{command[0]} failed ({done.returncode}):\n{done.stdout}{done.stderr}")
     stamp.write_text(digest)
 
 
@@ -98,8 +97,7 @@ def _started(command: list[str], folder: Path) -> Iterator[str]:
         try:
             ready = next((line for line in process.stdout if line.startswith("READY")), None)
             if ready is None:
-                message = f"{command[0]} did not start, see {folder.name}/server.log"
-                raise RuntimeError(message)
+                raise RuntimeError(f"{command[0]} did not start, see {folder.name}/server.log")
             threading.Thread(target=process.stdout.read, daemon=True).start()
             yield ready.split()[1]
         finally:

@@ -1,7 +1,7 @@
 """FHIR R4 validation with HAPI's validator, the Maven project in tests/fhir_validator.
 
-It checks what fhir.resources does not: bound codes, UCUM units, invariants. Once Maven has its jars, it needs
-no network.
+It checks what fhir.resources does not: bound codes, UCUM units, invariants; and whether HAPI's own classes of CDS
+Hooks read what a service answers. Once Maven has its jars, it needs no network.
 """
 
 import hashlib
@@ -27,16 +27,20 @@ def missing() -> str | None:
     return f"not installed: {', '.join(absent)}" if absent else None
 
 
-def validate(resources: Iterable[tuple[str, dict[str, Any]]]) -> dict[str, list[str]]:
-    """Validate named resources in one Java process: name -> error messages, none for a valid resource.
+Named = Iterable[tuple[str, dict[str, Any]]]
+
+
+def validate(resources: Named, responses: Named = ()) -> dict[str, list[str]]:
+    """Validate named resources, and read responses of services, in one Java process: name -> error messages.
 
     The first call builds the validator, which takes a minute; the next ones find it in .cache/.
     """
     lines: dict[str, str] = {}
-    for name, resource in resources:
-        if name in lines:
-            raise ValueError(f"Two resources are named {name!r}")
-        lines[name] = json.dumps({"name": name, "resource": resource})
+    for kind, named in (("resource", resources), ("response", responses)):
+        for name, content in named:
+            if name in lines:
+                raise ValueError(f"Two are named {name!r}")
+            lines[name] = json.dumps({"name": name, kind: content})
     _build()
     command = [*_JAVA, "-cp", f"{_CACHE / 'classes'}:{_CACHE / 'lib' / '*'}", "validator.Main"]
     answers = [json.loads(line) for line in _run(command, "\n".join(lines.values())).splitlines()]

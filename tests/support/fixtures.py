@@ -10,7 +10,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from cds_service.app import build_engine
+from cds_service.clinical.guidance_types import Guidance
+from cds_service.fhir import terminology
+from cds_service.guidance import loading
+from cds_service.guidance.overrides import NO_LOCAL
 from cds_service.hooks.service import Answer, Engine
 from cds_service.settings import Settings
 
@@ -34,21 +40,31 @@ class Situation:
 
 
 def situations() -> list[Situation]:
-    """Every golden folder, by name."""
+    """Every golden folder of an open chart, by name."""
+    return _situations(FOLDER)
+
+
+def order_situations() -> list[Situation]:
+    """Every golden folder of the order hooks, by name."""
+    return _situations(FOLDER / "orders")
+
+
+def _situations(within: Path) -> list[Situation]:
     return [
         Situation(
             folder.name,
             (folder / "request.json").read_bytes(),
             json.loads((folder / "expected.json").read_text(encoding="utf-8")),
         )
-        for folder in sorted(FOLDER.iterdir())
+        for folder in sorted(within.iterdir())
         if (folder / "expected.json").is_file()
     ]
 
 
 def renamed(situation: str, patient: str | None = None) -> list[dict[str, Any]]:
     """The resources of a situation under ids of its own, or of *patient*, so that charts do not meet on a server."""
-    (body,) = [json.loads(found.body) for found in situations() if found.name == situation]
+    known = (*situations(), *order_situations())
+    (body,) = [json.loads(found.body) for found in known if found.name == situation]
     owner = patient or situation
     resources = []
     for value in body["prefetch"].values():
@@ -65,6 +81,21 @@ def renamed(situation: str, patient: str | None = None) -> list[dict[str, Any]]:
             resource["subject"] = {"reference": f"Patient/{owner}"}
         found.append(resource)
     return found
+
+
+def read_once(config: pytest.Config) -> None:
+    """Guidance and value sets of the package are read once by a process of tests: all that is read is frozen."""
+    patch, load = pytest.MonkeyPatch(), loading.load
+    once = cache(load)
+
+    def shipped_once(*chosen: Any, **named: Any) -> Guidance:
+        if named.get("local", NO_LOCAL).overrides or "folder" in named:
+            return load(*chosen, **named)
+        return once(*chosen)
+
+    patch.setattr(loading, "load", shipped_once)
+    patch.setattr(terminology, "load", cache(terminology.load))
+    config.add_cleanup(patch.undo)
 
 
 @cache

@@ -6,46 +6,14 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
-from urllib.parse import urlsplit
+
+from tests.support.loopback import Call
+from tests.support.recording_server import RecordingServer, Reply
 
 Answer = Callable[[str, str], tuple[int, Any]]
 """The status and the body for a method and a path without its query."""
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self, answer: Answer) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.answer = answer
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: _Server
-
-    def _answer(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        status, body = (204, None) if self.command == "OPTIONS" else self.server.answer(self.command, self._path())
-        content = b"" if status == 204 else json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Access-Control-Allow-Origin", "*")
-        self.send_header("Access-Control-Allow-Headers", "Authorization, Content-Type")
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def _path(self) -> str:
-        return urlsplit(self.path).path
-
-    do_GET = do_POST = do_OPTIONS = _answer  # noqa: N815 - the names http.server looks for
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name in http.server
-        """Standard error stays clean."""
-        del format, args
 
 
 @contextmanager
@@ -64,5 +32,15 @@ def running(server: ThreadingHTTPServer) -> Iterator[str]:
 @contextmanager
 def serving(answer: Answer) -> Iterator[str]:
     """Serve what *answer* says on a free port of this machine; the base URL."""
-    with running(_Server(answer)) as url:
-        yield url
+    headers = {
+        "Access-Control-Allow-Origin": "*",
+        "Access-Control-Allow-Headers": "Authorization, Content-Type",
+        "Content-Type": "application/json",
+    }
+
+    def told(call: Call) -> Reply:
+        status, body = (204, None) if call.method == "OPTIONS" else answer(call.method, call.path)
+        return Reply(status, b"" if status == 204 else json.dumps(body).encode(), headers)
+
+    with RecordingServer(told) as server:
+        yield server.origin

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
@@ -14,7 +13,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from opentelemetry.proto.trace.v1 import trace_pb2
 
-from tests.support.json_server import running
+from tests.support.loopback import Call
+from tests.support.recording_server import RecordingServer, Reply
 
 PATH = "/v1/traces"
 PROTOBUF = "application/x-protobuf"
@@ -36,20 +36,21 @@ class Span:
     resource: Mapping[str, Any]
 
 
-class Receiver(ThreadingHTTPServer):
-    """The server; `sent` is every body as it came, `spans` what was in them."""
-
-    daemon_threads = True
+class Receiver:
+    """What was received: `sent` is every body as it came, `spans` what was in them; `url` is for CDS_OTLP_ENDPOINT."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        self.url = ""
         self.sent: list[bytes] = []
         self.spans: list[Span] = []
 
-    @property
-    def url(self) -> str:
-        """What `CDS_OTLP_ENDPOINT` is to be."""
-        return f"http://127.0.0.1:{self.server_address[1]}"
+    def answer(self, call: Call) -> Reply:
+        """Take an export; anything else is refused, as a collector would."""
+        known = call.path == PATH and call.header("Content-Type") == [PROTOBUF]
+        if known:
+            self.take(call.body)
+        content = ExportTraceServiceResponse().SerializeToString() if known else b""
+        return Reply(200 if known else 404, content, {"Content-Type": PROTOBUF})
 
     def take(self, body: bytes) -> None:
         """Keep what is in an export."""
@@ -65,28 +66,6 @@ class Receiver(ThreadingHTTPServer):
     def under(self, parent: Span) -> list[Span]:
         """The spans that *parent* has, in the order of time."""
         return sorted((span for span in self.spans if span.parent == parent.id), key=lambda span: span.began)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: Receiver
-
-    def do_POST(self) -> None:
-        """Take an export; anything else is refused, as a collector would."""
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        known = self.path == PATH and self.headers["Content-Type"] == PROTOBUF
-        if known:
-            self.server.take(body)
-        content = ExportTraceServiceResponse().SerializeToString() if known else b""
-        self.send_response(200 if known else 404)
-        self.send_header("Content-Type", PROTOBUF)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name in http.server
-        """Standard error stays clean."""
-        del format, args
 
 
 def _read(span: trace_pb2.Span, resource: Mapping[str, Any]) -> Span:
@@ -112,5 +91,6 @@ def _plain(attributes: Any) -> dict[str, Any]:
 def receiving() -> Iterator[Receiver]:
     """A receiver that runs until the block ends."""
     receiver = Receiver()
-    with running(receiver):
+    with RecordingServer(receiver.answer) as server:
+        receiver.url = server.origin
         yield receiver

@@ -11,19 +11,17 @@ import re
 from dataclasses import replace
 from datetime import date, timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any, cast
 
 from cds_service.app import build_engine
-from cds_service.clinical import states
-from cds_service.clinical.trace import Trace
+from cds_service.clinical.states import derive as states
+from cds_service.clinical.words.sentences import InWords
 from cds_service.fhir import reader
 from cds_service.hooks.messages import read_request
 from cds_service.hooks.prefetch import gather, read_record
+from cds_service.hooks.service import Engine
 from cds_service.settings import Settings
 from tests.support.fixtures import SERVICE, outline, tokens
-
-if TYPE_CHECKING:
-    from cds_service.hooks.service import Engine
 
 AS_OF = date(2026, 3, 2)
 RECENT, COMMON = "2026-02-20", "2026-02-10"
@@ -251,8 +249,8 @@ class Seen:
         self.states = (self.d, self.m)
         self.steps = {step.id for step in answer.evaluation.trace if step.fired}
         closed = [step for step in answer.evaluation.trace if step.id.startswith("G-") and step.fired]
-        self.gates = {step.id for step in closed}
-        self.closed = {(step.id, step.because.removeprefix("closed: ").split(maxsplit=1)[0]) for step in closed}
+        self.gates = {step.id for step in closed} - {"G-ADV"}  # it closes words, not orders
+        self.closed = {(step.id, cast(InWords, step.values[0]).text.key) for step in closed}
 
     def card(self, topic: str) -> dict[str, Any]:
         """The card of *topic*."""
@@ -300,13 +298,13 @@ def read(settings: Any = None, /, **parts: Any) -> Any:
     chosen = engine(**(settings or {}))
     asked = read_request(request(**parts))
     gathered = gather(chosen.registry.services[0], asked, chosen.completer, chosen.sizes)
-    record = read_record(gathered.keys, asked.patient_id)
+    record = read_record(chosen.registry.services[0], gathered.keys, asked.patient_id)
     return reader.read(record, chosen.terms, d3_is_total=chosen.d3_is_total)
 
 
 def derive(settings: Any = None, /, **parts: Any) -> Any:
     """The States of that patient."""
-    return states.derive(read(settings, **parts), engine(**(settings or {})).guidance, AS_OF, Trace())
+    return states.derive(read(settings, **parts), engine(**(settings or {})).guidance, AS_OF)
 
 
 D2X8 = ["MR:ergocalciferol-50000-weekly-8", "SR:62292-8@2026-06-02"]

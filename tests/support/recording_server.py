@@ -8,55 +8,23 @@ from __future__ import annotations
 import json
 import socket
 import ssl
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http import HTTPStatus
 from ipaddress import ip_address
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
 
 from tests.support.fixtures import SERVICE, engine
+from tests.support.loopback import Call, Loopback
 from tests.web.calls import TODAY, Json, golden
 
 BASE = "/fhir"
 FHIR_JSON = "application/fhir+json; charset=utf-8"
 Resolved = Sequence[str] | Callable[[], Sequence[str]]
-
-
-@dataclass(frozen=True)
-class Call:
-    """One call, as it came over the wire."""
-
-    method: str
-    target: str
-    headers: tuple[tuple[str, str], ...]
-    body: bytes = b""
-
-    @property
-    def path(self) -> str:
-        """The target without its query."""
-        return self.target.partition("?")[0]
-
-    @property
-    def parameters(self) -> list[tuple[str, str]]:
-        """The search parameters, decoded, of the query or of the form."""
-        text = self.body.decode() if self.method == "POST" else self.target.partition("?")[2]
-        return parse_qsl(text, keep_blank_values=True)
-
-    @property
-    def key(self) -> str:
-        """The prefetch key that is asked for; empty for a page or anything else."""
-        kind = self.path.removeprefix(f"{BASE}/").partition("/")[0]
-        return _keys().get((kind, dict(self.parameters).get("code", "")), "")
-
-    def header(self, name: str) -> list[str]:
-        """Every value of a header."""
-        return [value for found, value in self.headers if found.lower() == name.lower()]
 
 
 @dataclass(frozen=True)
@@ -99,40 +67,35 @@ class Store:
 
     def __call__(self, call: Call) -> Reply:
         """Answer a read or search of a prefetch key; anything else is not there."""
-        if call.key not in self.values:
+        key = key_of(call)
+        if key not in self.values:
             return reply({"resourceType": "OperationOutcome"}, 404)
-        value = self.values[call.key]
+        value = self.values[key]
         return value if isinstance(value, Reply) else reply(value)
 
 
-class RecordingServer:
+def key_of(call: Call) -> str:
+    """The prefetch key that is asked for; empty for a page or anything else."""
+    kind = call.path.removeprefix(f"{BASE}/").partition("/")[0]
+    return _keys().get((kind, dict(call.parameters).get("code", "")), "")
+
+
+class RecordingServer(Loopback):
     """The server; a context manager that runs it."""
 
     def __init__(self, answer: Answer | None = None, tls: ssl.SSLContext | None = None) -> None:
+        super().__init__(tls)
         self.answer: Answer = answer or Store()
         self.calls: list[Call] = []
-        self._http = _Server(("127.0.0.1", 0), _Handler)
-        self._http.recorder = self
-        self.scheme = "http" if tls is None else "https"
-        if tls is not None:
-            self._http.socket = tls.wrap_socket(self._http.socket, server_side=True)
-        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._http.shutdown()
-        self._thread.join()
-        self._http.server_close()
-
-    @property
-    def port(self) -> int:
-        """The port it listens on, at 127.0.0.1."""
-        return int(self._http.server_address[1])
+    def meet(self, call: Call, connection: socket.socket) -> bool:
+        """Write the call down, and answer it."""
+        self.calls.append(call)
+        reply = self.answer(call)
+        lines = [f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}"]
+        lines += [f"{name}: {value}" for name, value in {**reply.headers, "Content-Length": len(reply.body)}.items()]
+        connection.sendall("\r\n".join([*lines, "", ""]).encode("latin-1") + reply.body)
+        return True
 
     def url(self, host: str = "127.0.0.1") -> str:
         """The base URL under a name."""
@@ -142,45 +105,6 @@ class RecordingServer:
         """Forget the calls, and answer anew."""
         self.calls.clear()
         self.answer = answer or Store()
-
-    def of(self, key: str) -> list[Call]:
-        """The calls for a prefetch key."""
-        return [call for call in self.calls if call.key == key]
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 64  # nine keys are asked for at once; the default of five may lose a connection
-    recorder: RecordingServer
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client may go away at any time."""
-        del request, client_address
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1  # one packet for head and body
-    server: _Server
-
-    def _answer(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        call = Call(self.command, self.path, tuple(self.headers.items()), body)
-        recorder = self.server.recorder
-        recorder.calls.append(call)
-        answer = recorder.answer(call)
-        self.send_response(answer.status)
-        for name, value in answer.headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(answer.body)))
-        self.end_headers()
-        self.wfile.write(answer.body)
-
-    do_GET = do_POST = do_PUT = do_DELETE = _answer  # noqa: N815 - the names http.server looks for
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name in http.server
-        """The calls are written down; standard error stays clean."""
-        del format, args
 
 
 def next_page(url: str) -> list[Json]:

@@ -217,7 +217,7 @@ class Sandbox:
 
 
 def preflights(page: Page) -> list[str]:
-    """The addresses that Chromium asks for leave by OPTIONS before it calls them, from now on, in their order.
+    """The addresses that Chromium asks by OPTIONS whether it may call them, from now on, in their order.
 
     The protocol for developers tells of them; Playwright's own events leave them out.
     """

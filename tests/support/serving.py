@@ -7,8 +7,9 @@ import re
 import signal
 import subprocess
 import tempfile
+import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,8 @@ ROOT = Path(__file__).resolve().parents[2]
 COMMAND = ROOT / ".venv" / "bin" / "cds-service"
 SERVING = re.compile(r"^Serving on (https?)://\S+:(\d+)/cds-services$", re.MULTILINE)
 STARTS_WITHIN, STOPS_WITHIN, PAUSE = 60.0, 30.0, 0.02
+POLLS = 600
+"""How often something is looked for, a twentieth of a second apart."""
 
 
 @dataclass
@@ -102,10 +105,35 @@ class Served:
         return self.status
 
 
+def until(done: Callable[[], bool], never: str = "it never is", polls: int = POLLS) -> None:
+    """Look for something again and again until it is *done*; otherwise fail, and say what *never* comes."""
+    for _ in range(polls):
+        if done():
+            return
+        threading.Event().wait(0.05)
+    raise AssertionError(never)
+
+
 def environment(settings: Mapping[str, Any]) -> dict[str, str]:
     """The environment with these settings and no others."""
     own = {name: value for name, value in os.environ.items() if not name.upper().startswith("CDS_")}
     return own | {f"CDS_{name.upper()}": _written(value) for name, value in settings.items()}
+
+
+def start(
+    command: Sequence[str | Path], folder: Path, log_file: Path, variables: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
+    """Run *command* in *folder* with the environment *variables*, in a session of its own; what it prints is logged."""
+    with log_file.open("ab") as log:
+        return subprocess.Popen(
+            command,
+            cwd=folder,
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
 
 
 @contextmanager
@@ -119,16 +147,8 @@ def serving(
     with tempfile.TemporaryDirectory(prefix="cds-served-") as place:
         folder, log_file = Path(place) / "work", Path(place) / "log"
         folder.mkdir()
-        with log_file.open("wb") as log:
-            process = subprocess.Popen(
-                [command, "serve", "--port", "0", *arguments],
-                cwd=folder,
-                env=environment({"workers": 1, **settings}),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        variables = environment({"workers": 1, **settings})
+        process = start([command, "serve", "--port", "0", *arguments], folder, log_file, variables)
         served = Served(process, folder, log_file, trusted)
         try:
             served.wait()

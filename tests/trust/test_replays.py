@@ -9,8 +9,10 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from flask.testing import FlaskClient
@@ -19,10 +21,15 @@ from werkzeug.test import TestResponse
 import cds_service
 from cds_service import create_app
 from cds_service.settings import Settings
+from cds_service.store.database import Database
+from cds_service.store.seen_tokens import PIECE
+from cds_service.trust.replays import Replays
 from tests.support.tokens import BASE, Issuer, write_registry
 from tests.web.calls import DISCOVERY, TODAY, problem
 
 TOKENS = 200
+PATIENCE = 60.0
+"""Seconds that no test takes."""
 RACER = """
 import json, sys
 from cds_service import create_app
@@ -37,6 +44,7 @@ for number, token in enumerate(tokens):
     print(number, status)
 """
 ISSUER = Issuer("hospital", "https://s3cr3t-iss.example.com")
+KEPT = "CREATE TRIGGER kept BEFORE DELETE ON seen_token BEGIN SELECT RAISE(ABORT, 'kept'); END"
 
 
 def _settings(folder: Path, database: str | None = None) -> dict[str, Any]:
@@ -65,6 +73,7 @@ def _racer(settings: str, tokens: Path) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.served
 @pytest.mark.parametrize("attempt", range(3))
 def test_two_processes(tmp_path: Path, attempt: int) -> None:
     """Row 177: of two processes that get the same tokens at once, with a new database, one takes each token."""
@@ -139,7 +148,7 @@ def test_no_database(tmp_path: Path) -> None:
 
 def test_file_is_no_database(tmp_path: Path) -> None:
     """Row 177: nor where its file is something else."""
-    (tmp_path / "db").write_bytes(b"This is no database. " * 500)
+    (tmp_path / "db-tokens").write_bytes(b"This is no database. " * 500)
     _is_unavailable(_client(tmp_path))
 
 
@@ -149,7 +158,7 @@ def test_database_is_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(sqlite3.dbapi2, "connect", lambda *where, **how: real(*where, **{**how, "timeout": 0}))
     client = _client(tmp_path)
     assert _call(client).status_code == 200
-    other = sqlite3.connect(tmp_path / "db", isolation_level=None)
+    other = sqlite3.connect(tmp_path / "db-tokens", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     assert _call(client, jti="waits").status_code == 503
     _is_unavailable(client)
@@ -164,9 +173,85 @@ def test_table_is_lost(tmp_path: Path) -> None:
     """Row 177: nor where somebody has taken the table away."""
     client = _client(tmp_path)
     assert _call(client).status_code == 200
-    other = sqlite3.connect(tmp_path / "db")
+    other = sqlite3.connect(tmp_path / "db-tokens")
     other.execute("DROP TABLE seen_token")
     other.commit()
     other.close()
 
     _is_unavailable(client)
+
+
+def test_no_thread_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Row 177: nor where the machine has no thread left to note the token in; once it has, they are let in."""
+    client = _client(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", Mock(side_effect=RuntimeError("can't start new thread")))
+        _is_unavailable(client)
+
+    assert _call(client).status_code == 200
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_fault_is_not_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Row 177: a fault on which the thread that notes tokens ends keeps nobody out after it."""
+    seen, before = Replays(Database(f"sqlite:///{tmp_path}/db", tokens=True)), set(threading.enumerate())
+    with closing(seen):
+        with monkeypatch.context() as patched:
+            patched.setattr(Database, "writing", Mock(side_effect=MemoryError))
+            seen.note("iss", "jti", time.time() + 60)
+            for thread in set(threading.enumerate()) - before:
+                thread.join(PATIENCE)
+
+        assert seen.note("iss", "another", time.time() + 60).result(PATIENCE)
+
+
+def test_two_tokens_of_one_jti(tmp_path: Path) -> None:
+    """Row 177: of two tokens of one jti that come at once the first is taken, and is known as long as it is good."""
+    now = time.time()
+    with closing(Replays(Database(f"sqlite:///{tmp_path}/db", tokens=True))) as seen:
+        assert seen.note("iss", "before", now + 60).result(PATIENCE)
+        with closing(sqlite3.connect(tmp_path / "db-tokens", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")  # what comes meanwhile is noted together
+            noted = [seen.note("iss", "waits", now + 60)]
+            noted += [seen.note("iss", "jti", now + 60), seen.note("iss", "jti", now - 60)]
+        first_time = [note.result(PATIENCE) for note in noted]
+
+        assert first_time == [True, True, False]
+        assert not seen.note("iss", "jti", now + 60).result(PATIENCE)
+
+
+def test_expired_one_is_taken_anew(tmp_path: Path) -> None:
+    """Row 177: a token of the name of one that has expired, and is still there, is as good as the first."""
+    now = time.time()
+    with closing(Replays(Database(f"sqlite:///{tmp_path}/db", tokens=True))) as seen:
+        assert seen.note("iss", "jti", now - 60).result(PATIENCE)
+        with closing(sqlite3.connect(tmp_path / "db-tokens")) as other:
+            other.execute(KEPT)
+        assert seen.note("iss", "jti", now + 60).result(PATIENCE)
+        assert not seen.note("iss", "jti", now + 60).result(PATIENCE)
+
+
+def test_expired_ones_that_cannot_be_deleted(tmp_path: Path) -> None:
+    """Row 177: tokens of old that cannot be deleted, or not in time, keep nobody out."""
+    assert _call(_client(tmp_path)).status_code == 200
+    with closing(sqlite3.connect(tmp_path / "db-tokens")) as other:
+        other.execute("INSERT INTO seen_token VALUES ('old', 1)")
+        other.execute(KEPT)
+        other.commit()
+
+    client = _client(tmp_path)
+    assert [_call(client).status_code for _ in range(2)] == [200, 200]
+
+
+def test_many_expired_ones(tmp_path: Path) -> None:
+    """However many have expired, all of them are deleted in the end, some with each token."""
+    assert _call(_client(tmp_path)).status_code == 200
+    with closing(sqlite3.connect(tmp_path / "db-tokens")) as other:
+        other.executemany("INSERT INTO seen_token VALUES (?, 1)", [(str(number),) for number in range(2 * PIECE + 1)])
+        other.commit()
+        client = _client(tmp_path)
+        for _ in range(4):
+            assert _call(client).status_code == 200
+        left = other.execute("SELECT count(*) FROM seen_token WHERE expires = 1").fetchone()
+
+    assert left == (0,)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date
 from functools import cache
 from typing import Any
@@ -86,9 +85,6 @@ RESULTS = {"vitaminD": "25(OH)D", "magnesium": "Magnesium"}
 
 ANSWERED_OR_REFUSED = (200, 400, 412, 422)
 """The statuses a request in JSON may get; 500 is not among them."""
-
-UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-REVERSE_DOMAIN = re.compile(r"[a-z]+(\.[a-zA-Z0-9-]+)+")
 
 
 def golden(name: str = GOLDEN) -> Json:
@@ -196,12 +192,12 @@ def card(response: TestResponse, topic: str) -> Json:
     return found
 
 
-def meaning(response: TestResponse) -> list[Json]:
-    """The cards of an answer without what is new in each: the uuids."""
+def meaning(response: TestResponse, but: Collection[str] = ("uuid",)) -> list[Json]:
+    """The cards of an answer without what is new in each: the uuids, or all members named in *but*."""
 
     def stripped(value: Any) -> Any:
         if isinstance(value, dict):
-            return {name: stripped(member) for name, member in value.items() if name != "uuid"}
+            return {name: stripped(member) for name, member in value.items() if name not in but}
         return [stripped(member) for member in value] if isinstance(value, list) else value
 
     found: list[Json] = stripped(cards(response))

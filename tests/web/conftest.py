@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from cds_service import create_app, web
+from cds_service.fhir.client import FhirServer
 from cds_service.settings import Settings
 from tests.support.fixtures import Situation, engine, situations
 from tests.web.calls import TODAY, URL, Json
@@ -23,6 +24,14 @@ Post = Callable[..., TestResponse]
 def app() -> Flask:
     """The application as it is served, on the day of the golden request."""
     return create_app(Settings(as_of=TODAY))
+
+
+@pytest.fixture(scope="module")
+def servers_are_named() -> Iterator[None]:
+    """FHIR servers of this machine, at any port, as if they were listed: all that they answer is told."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FhirServer, "named", True)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Calls of the running service that a FHIR server holds for as long as a test needs them."""
+"""Calls of the running service that are under way for as long as a test needs them: one waits, or one computes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import Any
 
 import requests
 
-from tests.support.recording_server import Call, RecordingServer, Reply, reply
+from tests.support.loopback import Call
+from tests.support.recording_server import RecordingServer, Reply, reply
 from tests.support.serving import Served
 from tests.support.wire import PATIENCE as PATIENT
-from tests.web.calls import URL, Json, golden, without
+from tests.web.calls import URL, Json, bundle, golden, without
 
 IN_TIME: dict[str, Any] = {"fhir_deadline": 60, "fhir_read_timeout": 60, "request_deadline": 600}
 """Settings: nothing ends a call but the FHIR server's answer."""
@@ -43,6 +44,37 @@ def held(served: Served) -> Iterator[Future[requests.Response]]:
             yield call
         finally:
             hold.released.set()
+
+
+@contextmanager
+def busy(served: Served) -> Iterator[Future[requests.Response]]:
+    """A call that computes for seconds, in a service that has one turn, no line, and `CDS_STRICT_FHIR`."""
+
+    def insist() -> requests.Response:
+        while (answer := post(served, costly(5000))).status_code == 503:
+            continue
+        return answer
+
+    with ThreadPoolExecutor() as threads:
+        call = threads.submit(insist)
+        while not call.done() and post(served, golden()).status_code != 503:
+            continue
+        yield call
+
+
+def costly(drugs: int) -> Json:
+    """The golden request with so many prescriptions, each of which takes a while to validate."""
+    request = golden()
+    prescription = {
+        "resourceType": "MedicationRequest",
+        "status": "active",
+        "intent": "order",
+        "subject": {"reference": f"Patient/{request['context']['patientId']}"},
+    }
+    request["prefetch"]["medications"] = bundle(
+        *(prescription | {"medicationCodeableConcept": {"text": f"omeprazole {number}"}} for number in range(drugs))
+    )
+    return request
 
 
 def waits_for(fhir: RecordingServer) -> Json:

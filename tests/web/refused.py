@@ -81,5 +81,3 @@ REFUSED = [
     Refused("result of another patient", 422, "vitaminD", _stray("vitaminD")),
     Refused("calcium of another patient", 422, "chemistry", _stray("chemistry")),
 ]
-
-BY_NAME = {refused.name: refused for refused in REFUSED}

@@ -9,23 +9,23 @@ import socket
 from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
 
 from tests.support.fixtures import SERVICE
+from tests.support.for_each import for_each
 from tests.web.calls import (
     DISCOVERY,
     PATIENT_ID,
     SEARCHES,
-    URL,
+    TODAY,
     Json,
     bundle,
+    cards,
     changed,
     golden,
     meaning,
     only_result,
     problem,
     put,
-    topics,
 )
 from tests.web.conftest import Post
 
@@ -39,6 +39,8 @@ HOOK_INSTANCES = {
     "not ASCII": "каприз",
 }
 OTHER = "somebody-else"
+OF_THE_CALL = ("uuid", "requester", "encounter")
+"""What is new in each answer, and what an order says of who asks, and where."""
 
 
 def _with(**members: Any) -> Json:
@@ -61,21 +63,7 @@ def _lacking(*path: str) -> Json:
     return request
 
 
-def test_golden_request(post: Post) -> None:
-    """Row 26: a POST with JSON to the service is answered with its cards."""
-    assert topics(post(golden())) == ["magnesium-low", "vitamin-d-deficiency"]
-
-
-@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "TRACE"])
-def test_only_post(client: FlaskClient, method: str) -> None:
-    """Row 26: any other method is 405 and `Allow` names POST."""
-    response = client.open(URL, method=method)
-
-    assert response.status_code == 405
-    assert {"POST", "OPTIONS"} == {name.strip() for name in response.headers["Allow"].split(",")}
-
-
-@pytest.mark.parametrize("service", ["nothing", "vitamin-d", f"{SERVICE}x", SERVICE.upper(), "%20", "ü", "..", "null"])
+@for_each("service", ["nothing", "vitamin-d", f"{SERVICE}x", SERVICE.upper(), "%20", "ü", "..", "null"])
 def test_unknown_service(post: Post, service: str) -> None:
     """Row 26: an unknown id is 404 with a body that names the known ones."""
     response = post(golden(), url=f"{DISCOVERY}/{service}")
@@ -84,7 +72,7 @@ def test_unknown_service(post: Post, service: str) -> None:
     assert SERVICE in problem(response)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "content_type",
     ["application/json", "application/json; charset=utf-8", "application/json;charset=UTF-8", "APPLICATION/JSON"],
 )
@@ -93,16 +81,7 @@ def test_content_types(post: Post, content_type: str) -> None:
     assert meaning(post(golden())) == meaning(post(golden(), content_type=content_type))
 
 
-@pytest.mark.parametrize("hook", NOT_STRINGS, ids=repr)
-def test_hook_is_a_string(post: Post, hook: object) -> None:
-    """Row 27: `hook` absent in effect, or not a string, is 400 and named."""
-    response = post(_with(hook=hook))
-
-    assert response.status_code == 400
-    assert "hook" in problem(response)
-
-
-@pytest.mark.parametrize("hook", ["order-sign", "order-select", "patient-View", "patient-view ", "x" * 10_000])
+@for_each("hook", ["order-sign", "order-select", "patient-View", "patient-view ", "x" * 10_000])
 def test_other_hook(post: Post, hook: str) -> None:
     """Row 28: a service answers its own hook only; the error names both, and never at any length."""
     response = post(_with(hook=hook))
@@ -114,7 +93,7 @@ def test_other_hook(post: Post, hook: str) -> None:
     assert len(said) < 400
 
 
-@pytest.mark.parametrize(
+@for_each(
     "path",
     [("hook",), ("hookInstance",), ("context",), ("context", "patientId"), ("context", "userId")],
     ids=".".join,
@@ -127,48 +106,25 @@ def test_compulsory_members(post: Post, path: tuple[str, ...]) -> None:
     assert path[-1] in problem(response)
 
 
-@pytest.mark.parametrize(
-    "path", [("hook",), ("hookInstance",), ("context", "patientId"), ("context", "userId")], ids=".".join
-)
-@pytest.mark.parametrize("blank", ["", " ", "\t\n"], ids=repr)
-def test_blank_members(post: Post, path: tuple[str, ...], blank: str) -> None:
-    """Row 8: a compulsory text that is blank is as good as absent: 400 and named."""
-    response = post(put(golden(), path, blank))
-
-    assert response.status_code == 400
-    assert path[-1] in problem(response)
+TEXTS = [("hook",), ("hookInstance",), ("context", "patientId"), ("context", "userId")]
 
 
-@pytest.mark.parametrize("instance", NOT_STRINGS, ids=repr)
-def test_hook_instance_is_a_string(post: Post, instance: object) -> None:
-    """Row 29: `hookInstance` that is not a string is 400."""
-    response = post(_with(hookInstance=instance))
+@for_each("path", TEXTS, ids=".".join)
+def test_compulsory_texts(post: Post, path: tuple[str, ...]) -> None:
+    """Rows 8, 27, 29, 41, 42: a compulsory text that is blank, or no text, is as good as absent: 400 and named."""
+    for value in ("", " ", "\t\n", *NOT_STRINGS):
+        response = post(put(golden(), path, value))
+        assert response.status_code == 400, value
+        assert path[-1] in problem(response), value
 
-    assert response.status_code == 400
-    assert "hookInstance" in problem(response)
 
-
-@pytest.mark.parametrize("instance", HOOK_INSTANCES.values(), ids=HOOK_INSTANCES)
+@for_each("instance", HOOK_INSTANCES.values(), ids=HOOK_INSTANCES)
 def test_hook_instance_need_not_be_a_uuid(post: Post, instance: str) -> None:
     """Row 29: a `hookInstance` that is no UUID is accepted: real clients send such."""
     assert meaning(post(golden())) == meaning(post(_with(hookInstance=instance)))
 
 
-def test_hook_instance_twice(post: Post) -> None:
-    """Row 30: `hookInstance` is no replay guard: one client re-sends a constant."""
-    assert meaning(post(golden())) == meaning(post(golden())) == meaning(post(golden()))
-
-
-def test_hook_instance_of_another_chart(post: Post) -> None:
-    """Rows 30, 37: what is known under a `hookInstance` never reaches another chart: the service keeps nothing."""
-    normal = golden("normal-patient-no-card")
-    normal["hookInstance"] = golden()["hookInstance"]
-    post(golden())
-
-    assert topics(post(normal)) == []
-
-
-@pytest.mark.parametrize("server", [{}, {"fhirServer": None}])
+@for_each("server", [{}, {"fhirServer": None}])
 def test_authorization_needs_server(post: Post, server: Json) -> None:
     """Row 32: `fhirAuthorization` without `fhirServer` is 400, and the sentence names both."""
     response = post(_with(fhirAuthorization={"access_token": "t", "token_type": "Bearer"}, **server))
@@ -179,10 +135,8 @@ def test_authorization_needs_server(post: Post, server: Json) -> None:
     assert "fhirServer" in said
 
 
-@pytest.mark.parametrize(
-    "server", ["https://ehr.example/fhir", "http://localhost:8888/fhir", "http://ehr.example/fhir"]
-)
-@pytest.mark.parametrize(
+@for_each("server", ["https://ehr.example/fhir", "http://localhost:8888/fhir", "http://ehr.example/fhir"])
+@for_each(
     "authorization",
     [None, {"access_token": "t", "token_type": "Bearer", "expires_in": 300, "scope": "*", "subject": "s"}],
 )
@@ -201,7 +155,7 @@ def test_complete_prefetch_needs_no_server(
     assert meaning(post(golden())) == meaning(post(request))
 
 
-@pytest.mark.parametrize("context", NOT_OBJECTS, ids=repr)
+@for_each("context", NOT_OBJECTS, ids=repr)
 def test_context_is_an_object(post: Post, context: object) -> None:
     """Row 35: a context that is null, an array, a text or a number is 400 and named."""
     response = post(_with(context=context))
@@ -210,7 +164,7 @@ def test_context_is_an_object(post: Post, context: object) -> None:
     assert "context" in problem(response)
 
 
-@pytest.mark.parametrize("prefetch", [value for value in NOT_OBJECTS if value is not None], ids=repr)
+@for_each("prefetch", [value for value in NOT_OBJECTS if value is not None], ids=repr)
 def test_prefetch_is_an_object(post: Post, prefetch: object) -> None:
     """Row 36: a prefetch that is neither an object nor null is 400 and named."""
     response = post(_with(prefetch=prefetch))
@@ -219,9 +173,7 @@ def test_prefetch_is_an_object(post: Post, prefetch: object) -> None:
     assert "prefetch" in problem(response)
 
 
-@pytest.mark.parametrize(
-    "request_", [_lacking("prefetch"), _with(prefetch={}), _with(prefetch=None)], ids=["-", "{}", "null"]
-)
+@for_each("request_", [_lacking("prefetch"), _with(prefetch={}), _with(prefetch=None)], ids=["-", "{}", "null"])
 def test_no_prefetch(post: Post, request_: Json) -> None:
     """Rows 8, 36: absent, empty and null prefetch are the same: 412, since nothing required is there."""
     response = post(request_)
@@ -233,29 +185,27 @@ def test_no_prefetch(post: Post, request_: Json) -> None:
 EXTENSION = {"com.example.ehr": {"timestamp": "2026-03-02", "nested": {"patientId": OTHER, "list": [None, []]}}}
 
 
-@pytest.mark.parametrize(
+@for_each(
     "path",
     [("extension",), ("context", "extension"), ("prefetch", "extension"), ("context", "futureField"), ("future",)],
     ids=".".join,
 )
-@pytest.mark.parametrize("value", [EXTENSION, None, "x", [], 5], ids=repr)
+@for_each("value", [EXTENSION, None, "x", [], 5], ids=repr)
 def test_extensions_and_unknown_members(post: Post, path: tuple[str, ...], value: object) -> None:
     """Rows 38, 39: an extension or a member of a later version, of any shape, changes nothing."""
     assert meaning(post(golden())) == meaning(post(put(golden(), path, value)))
 
 
-@pytest.mark.parametrize("patient_id", [value for value in NOT_STRINGS if value is not None], ids=repr)
-def test_patient_id_is_a_string(post: Post, patient_id: object) -> None:
-    """Row 41: `patientId` that is not a string is 400."""
-    response = post(_in_context(patientId=patient_id))
-
-    assert response.status_code == 400
-    assert "patientId" in problem(response)
-
-
-@pytest.mark.parametrize(
-    "patient_id", [f"Patient/{PATIENT_ID}", f"https://ehr.example/Patient/{PATIENT_ID}", "/", "a/b"]
+@for_each(
+    "user",
+    ["PractitionerRole/Patient", "Practitioner/Patient/1", "PatientPortal/1", "123", "practitioner/1", "Device/1"],
 )
+def test_professionals(post: Post, user: str) -> None:
+    """Row 42: a Practitioner and a PractitionerRole get the cards; a `userId` of another form decides nothing."""
+    assert meaning(post(golden()), OF_THE_CALL) == meaning(post(_in_context(userId=user)), OF_THE_CALL)
+
+
+@for_each("patient_id", [f"Patient/{PATIENT_ID}", f"https://ehr.example/Patient/{PATIENT_ID}", "/"])
 def test_patient_id_is_bare(post: Post, patient_id: str) -> None:
     """Row 41: `patientId` with a slash is 400: the bare id is wanted."""
     response = post(_in_context(patientId=patient_id))
@@ -264,55 +214,39 @@ def test_patient_id_is_bare(post: Post, patient_id: str) -> None:
     assert "patientId" in problem(response)
 
 
-@pytest.mark.parametrize(
-    "user", ["Practitioner/1", "PractitionerRole/1", "Practitioner/a-b.c", "PractitionerRole/Patient"]
-)
-def test_professionals(post: Post, user: str) -> None:
-    """Row 42: a Practitioner and a PractitionerRole get the cards."""
-    assert meaning(post(golden())) == meaning(post(_in_context(userId=user)))
-
-
-@pytest.mark.parametrize("user", [f"Patient/{PATIENT_ID}", "Patient/1", "RelatedPerson/1"])
+@for_each("user", [f"Patient/{PATIENT_ID}", "Patient/1", "RelatedPerson/1"])
 def test_patients_get_no_cards(post: Post, user: str) -> None:
     """Row 42: the wording is for professionals, so a Patient or RelatedPerson gets 200 and no cards."""
     assert post(_in_context(userId=user)).get_data() == b'{"cards":[]}'
 
 
-@pytest.mark.parametrize("user", ["123", "practitioner/1", "Device/1"])
-def test_other_users_are_tolerated(post: Post, user: str) -> None:
-    """Row 42: a `userId` of another form is tolerated: it decides nothing."""
-    assert meaning(post(golden())) == meaning(post(_in_context(userId=user)))
-
-
-@pytest.mark.parametrize("user", [value for value in NOT_STRINGS if value is not None], ids=repr)
-def test_user_id_is_a_string(post: Post, user: object) -> None:
-    """Row 42: `userId` that is not a string is 400."""
-    response = post(_in_context(userId=user))
-
-    assert response.status_code == 400
-    assert "userId" in problem(response)
-
-
-@pytest.mark.parametrize("encounter", ["89284", "", None, 5, {}, []], ids=repr)
+@for_each("encounter", ["89284", "", None, 5, {}, []], ids=repr)
 def test_encounter_changes_nothing(post: Post, encounter: object) -> None:
     """Rows 8, 43: with, without and with an odd `encounterId` the cards are the same."""
-    assert meaning(post(golden())) == meaning(post(_in_context(encounterId=encounter)))
+    assert meaning(post(golden()), OF_THE_CALL) == meaning(post(_in_context(encounterId=encounter)), OF_THE_CALL)
 
 
-def test_patient_of_another_chart(post: Post) -> None:
-    """Row 44: a prefetched Patient with another id is 422, and neither id is repeated."""
-    response = post(put(golden(), ("prefetch", "patient", "id"), OTHER))
+@for_each(
+    ("context", "expected"),
+    [
+        ({"userId": "PractitionerRole/r-1", "encounterId": "89284"}, ("PractitionerRole/r-1", "Encounter/89284")),
+        ({"userId": "Device/1", "encounterId": "a/b"}, (None, None)),
+        ({"userId": "Practitioner/no id"}, (None, None)),
+    ],
+)
+def test_orders_say_who_asks(post: Post, context: Json, expected: tuple[str | None, str | None]) -> None:
+    """An order names its day, who may order and where, if told; a test its category, a drug its route in code."""
+    found = cards(post(_in_context(**context)))
+    drafts = [action["resource"] for card in found for one in card["suggestions"] for action in one["actions"]]
 
-    assert response.status_code == 422
-    said = problem(response)
-    assert "patient" in said
-    assert OTHER not in said
-    assert PATIENT_ID not in said
-
-
-def test_chart_of_another_patient(post: Post) -> None:
-    """Row 44: the same from the other side: prefetch of one chart under the id of another."""
-    assert post(_in_context(patientId=OTHER)).status_code == 422
+    assert {draft["resourceType"] for draft in drafts} == {"MedicationRequest", "ServiceRequest"}
+    for draft in drafts:
+        told = [draft.get(name, {"reference": None})["reference"] for name in ("requester", "encounter")]
+        assert (*told, draft["authoredOn"]) == (*expected, str(TODAY))
+        if draft["resourceType"] == "ServiceRequest":
+            assert draft["category"][0]["text"] == "laboratory"
+        else:
+            assert draft["dosageInstruction"][0]["route"]["coding"][0]["code"] == "26643006"
 
 
 def _resource(key: str, **subject: Any) -> Json:
@@ -320,8 +254,8 @@ def _resource(key: str, **subject: Any) -> Json:
     return {"resourceType": kind.get(key, "Observation"), "id": "r-1", "status": "final", **subject}
 
 
-@pytest.mark.parametrize("key", SEARCHES)
-@pytest.mark.parametrize(
+@for_each("key", SEARCHES)
+@for_each(
     "reference",
     [
         f"Patient/{OTHER}",
@@ -346,7 +280,7 @@ def test_subject_of_another_patient(post: Post, key: str, reference: str) -> Non
     assert PATIENT_ID not in said
 
 
-@pytest.mark.parametrize("place", [0, 1, 2])
+@for_each("place", [0, 1, 2])
 def test_one_stray_among_others(post: Post, place: int) -> None:
     """Row 44: one resource of another patient spoils the request wherever it stands."""
     request = golden()
@@ -356,7 +290,7 @@ def test_one_stray_among_others(post: Post, place: int) -> None:
     assert post(request).status_code == 422
 
 
-@pytest.mark.parametrize("key", ["conditions", "medications"])
+@for_each("key", ["conditions", "medications"])
 def test_dstu2_patient_element(post: Post, key: str) -> None:
     """Rows 44, 78: DSTU2 names the subject `patient`; it is checked as well."""
     stray = _resource(key, patient={"reference": f"Patient/{OTHER}"})
@@ -364,7 +298,7 @@ def test_dstu2_patient_element(post: Post, key: str) -> None:
     assert post(changed(**{key: bundle(stray)})).status_code == 422
 
 
-@pytest.mark.parametrize(
+@for_each(
     "reference",
     [
         f"Patient/{PATIENT_ID}",
@@ -379,15 +313,7 @@ def test_forms_of_reference(post: Post, reference: str) -> None:
     assert meaning(post(golden())) == meaning(post(only_result("vitaminD", subject={"reference": reference})))
 
 
-@pytest.mark.parametrize("subject", [None, {}, {"display": "A person"}, {"identifier": {"value": "5"}}], ids=repr)
+@for_each("subject", [None, {}, {"display": "A person"}, {"identifier": {"value": "5"}}], ids=repr)
 def test_missing_subject(post: Post, subject: object) -> None:
     """Row 44, design contract: a resource without a subject, or without a reference in it, is accepted."""
     assert meaning(post(golden())) == meaning(post(only_result("vitaminD", subject=subject)))
-
-
-def test_patient_without_id(post: Post) -> None:
-    """Row 44, design contract: a Patient without an id is accepted: it contradicts nothing."""
-    request = golden()
-    del request["prefetch"]["patient"]["id"]
-
-    assert meaning(post(golden())) == meaning(post(request))

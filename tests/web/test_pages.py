@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -10,10 +11,11 @@ from urllib.parse import urlsplit
 import pytest
 from flask.testing import FlaskClient
 
-from cds_service.clinical import guidance
+from cds_service.guidance import loading
 from cds_service.web.markdown import render, render_page
 from cds_service.web.pages import Library
 from tests.support.fixtures import ROOT, answer, situations
+from tests.support.for_each import for_each
 
 DOCS = ROOT / "docs"
 PAGES = sorted(page.relative_to(DOCS).with_suffix("").as_posix() for page in DOCS.rglob("*.md"))
@@ -27,7 +29,7 @@ def page(client: FlaskClient, name: str) -> str:
     return response.get_data(as_text=True)
 
 
-@pytest.mark.parametrize("name", PAGES)
+@for_each("name", PAGES)
 def test_page_is_rendered(client: FlaskClient, name: str):
     """Each file is a page with its title, the caution, and nothing of the markdown's own signs."""
     title = re.search(r"^# (.+)$", (DOCS / f"{name}.md").read_text(encoding="utf-8"), re.MULTILINE)
@@ -40,24 +42,27 @@ def test_page_is_rendered(client: FlaskClient, name: str):
     assert "audience:" not in html
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_links_of_a_page_lead_somewhere(client: FlaskClient, name: str):
+def test_links_of_every_page_lead_somewhere(client: FlaskClient):
     """Each link and picture within the site is there, and the heading that a link names too."""
-    html = page(client, name)
-    for link in re.findall(r'(?:href|src)="([^"]*)"', html):
-        place = urlsplit(link)
-        if place.scheme or not link:
-            continue
-        target = html if not place.path else None
-        if target is None:
-            response = client.get(place.path)
-            assert response.status_code == 200, link
-            target = response.get_data(as_text=True) if response.mimetype == "text/html" else ""
-        if place.fragment:
-            assert f'id="{place.fragment}"' in target, link
+
+    @cache
+    def there(path: str) -> str:
+        response = client.get(path)
+        assert response.status_code == 200, path
+        return response.get_data(as_text=True) if response.mimetype == "text/html" else ""
+
+    for name in PAGES:
+        html = page(client, name)
+        for link in re.findall(r'(?:href|src)="([^"]*)"', html):
+            place = urlsplit(link)
+            if place.scheme or not link:
+                continue
+            target = there(place.path) if place.path else html
+            if place.fragment:
+                assert f'id="{place.fragment}"' in target, (name, link)
 
 
-@pytest.mark.parametrize("name", ["reference/no-such", "../README", "../pyproject.toml", "index.md", "images/none.jpg"])
+@for_each("name", ["reference/no-such", "../README", "../pyproject.toml", "index.md", "images/none.jpg"])
 def test_what_is_no_page_is_not_there(client: FlaskClient, name: str):
     """Nothing but the documentation is served."""
     assert client.get(f"/docs/{name}").status_code == 404
@@ -76,16 +81,10 @@ def test_plot_is_shown_with_its_own_style(client: FlaskClient, tmp_path: Path, m
     assert "script-src" not in allowed
 
 
-@pytest.mark.parametrize("name", ["../settings.py", "nothing.css", "playground/../../site.py"])
+@for_each("name", ["../settings.py", "nothing.css", "playground/../../site.py"])
 def test_static_files_are_those_of_the_site(client: FlaskClient, name: str):
     """Nothing but style sheets and scripts is served."""
     assert client.get(f"/static/{name}").status_code == 404
-
-
-def test_scripts_have_their_type(client: FlaskClient):
-    """A browser runs a module only as JavaScript; with `nosniff` the type must be right."""
-    assert client.get("/static/playground/main.js").mimetype == "text/javascript"
-    assert client.get("/static/site.css").mimetype == "text/css"
 
 
 def test_steps_of_every_situation_lead_to_their_rule(client: FlaskClient):
@@ -108,9 +107,9 @@ def test_profiles_are_side_by_side():
     for line in filter(lambda line: line.startswith("| "), text.splitlines()):
         first, *others = [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
         rows.setdefault(first, others)
-    assert [name.strip("`") for name in rows[""]] == list(guidance.profiles_known())
-    for column, name in enumerate(guidance.profiles_known()):
-        profile = guidance.load(name).profile
+    assert [name.strip("`") for name in rows[""]] == list(loading.load().profiles)
+    for column, name in enumerate(loading.load().profiles):
+        profile = loading.load(name).profile
         for row, pair in (
             ("deficient below", profile.deficient_below),
             ("with an established indication, deficient below", profile.indicated_below),
@@ -121,10 +120,13 @@ def test_profiles_are_side_by_side():
         ):
             assert rows[row][column] == ("none" if pair is None else f"{pair.mass} | {pair.molar}"), (name, row)
         assert rows["maintenance, IU a day"][column] == profile.maintenance
+        step_down = profile.step_down_order
+        dose = "none" if step_down is None else f"{loading.load(name).drugs[step_down].dose:,}"
+        assert rows["order at target, D3 IU a day"][column] == dose
         assert rows["first orders in deficiency"][column] == profile.deficiency_orders
         adjunct = "yes" if profile.adjunct_magnesium else "no"
         assert rows["magnesium beside vitamin D as an adjunct"][column] == adjunct
-    magnesium = guidance.load().limits.mg
+    magnesium = loading.load().limits.mg
     for row, cut in (
         ("severely low below", magnesium.severe),
         ("low below", magnesium.low),
@@ -139,7 +141,7 @@ def test_sources_are_those_of_the_guidance():
     """The page of sources has each source with its citation, and links those alone whose address is checked."""
     text = (DOCS / "reference" / "sources.md").read_text(encoding="utf-8")
     sections = dict(re.findall(r"^## (\S+)\n\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
-    evidence = guidance.load().evidence
+    evidence = loading.load().evidence
 
     assert list(sections) == list(evidence)
     for key, source in evidence.items():
@@ -170,7 +172,7 @@ DANGEROUS = [
 ]
 
 
-@pytest.mark.parametrize("text", DANGEROUS)
+@for_each("text", DANGEROUS)
 def test_markdown_runs_nothing(text: str):
     """Markup in markdown stays text, and a link leads to the web or nowhere."""
     html = str(render(text))
@@ -184,11 +186,37 @@ def test_markdown_runs_nothing(text: str):
         assert all(attributes[name].startswith("https://") for name in ("href", "src") if name in attributes)
 
 
-def test_headings_have_anchors():
-    """A heading can be linked by the name that GitHub gives it."""
-    html = str(render_page("# R3: poor `response` (K-RESIST)", str))
+def test_places_have_anchors():
+    """A page may name a place of its own, in a heading or a table; any other HTML in it stays text."""
+    html = str(render_page('# <a id="R3"></a>R3: poor response\n\n<a id="row-69"></a>69 <a id="x y"></a><b>', str))
 
-    assert 'id="r3-poor-response-k-resist"' in html
+    assert '<h1 id="r3-poor-response"><a id="R3"></a>R3: poor response</h1>' in html
+    assert '<p><a id="row-69"></a>69 &lt;a' in html
+    assert "<b>" not in html
+
+
+def test_index_stands_for_its_folder(client: FlaskClient):
+    """A folder is served as its index; the list of pages has the index, and not each page of the folder."""
+    html = page(client, "reference/cards")
+
+    assert page(client, "reference/cards/index") == html
+    assert 'href="/docs/reference/cards" aria-current="page"' in html
+    assert '<li><a href="/docs/reference/cards/' not in html.partition("</nav>")[0]
+
+
+@for_each(
+    ("step", "place"),
+    [
+        ("R3", "rules#R3"),
+        ("M:K-MGADJ", "K-MGADJ"),
+        ("G-DUP(Mg)", "gates#G-DUP-Mg"),
+        ("T-D 6", "gates#T-D-6"),
+        ("COURSE", "states#s9.3"),
+    ],
+)
+def test_step_leads_to_its_place(client: FlaskClient, step: str, place: str):
+    """A step of the trace is described where its id stands."""
+    assert str(client.application.extensions["cds_pages"].about(step)).endswith(place)
 
 
 def test_link_out_of_the_documentation_leads_nowhere():
@@ -197,3 +225,15 @@ def test_link_out_of_the_documentation_leads_nowhere():
 
     assert "licence" in html
     assert "LICENSE" not in html
+
+
+def test_example_report_is_linked_and_names_nobody(client: FlaskClient):
+    """The report on the made-up patients is a page that every page leads to, and has no id of theirs."""
+    shown = page(client, "example-report")
+    ids = re.findall(rb'"patientId": "([^"]+)"', b"".join(situation.body for situation in situations()))
+
+    assert 'href="/docs/example-report"' in page(client, "index")
+    assert "How often would it fire here?" in shown
+    assert "<script" not in shown
+    assert len(ids) > 100
+    assert not [name for name in ids if name.decode() in shown]

@@ -21,7 +21,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
 from cds_service.hooks.messages import EXPLAIN
-from tests.support.recording_server import FHIR_JSON, Call, RecordingServer, Reply, redirect, reply
+from tests.support.for_each import for_each
+from tests.support.loopback import Call
+from tests.support.recording_server import FHIR_JSON, RecordingServer, Reply, redirect, reply
 from tests.support.serving import Served, serving
 from tests.support.wire import Wire, request
 from tests.web.calls import DISCOVERY, KEYS, LOCAL, TODAY, URL, Json, golden, without
@@ -261,7 +263,7 @@ def leaked(served: Served, marks: tuple[str, ...]) -> dict[str, list[str]]:
     return found
 
 
-@pytest.mark.parametrize("settings", [{}, STRICT], ids=["lenient", "strict"])
+@for_each("settings", [{}, STRICT], ids=["lenient", "strict"])
 def test_without_authentication(settings: Json) -> None:
     """Of all that was sent without authentication, whatever became of it, nothing was written anywhere."""
     with RecordingServer(fail) as fhir, serving(as_of=TODAY, **BRIEF, **settings) as served:

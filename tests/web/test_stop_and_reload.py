@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,9 +14,10 @@ from typing import Any
 import pytest
 import requests
 
-from tests.support.recording_server import Call, RecordingServer, Reply, reply
-from tests.support.serving import Served, serving
+from tests.support.recording_server import RecordingServer
+from tests.support.serving import Served, serving, until
 from tests.web.calls import TODAY, URL, golden, without
+from tests.web.holding import Held, post
 
 pytestmark = pytest.mark.served
 
@@ -28,45 +28,37 @@ POLLS = 1200
 """How often something is looked for, a twentieth of a second apart."""
 
 
-class Held:
-    """A FHIR server that answers when it is let, and a call that waits for it."""
+class Waiting:
+    """A call that waits for a FHIR server, which answers when it is let."""
 
-    def __init__(self, fhir: RecordingServer, released: threading.Event, call: Future[requests.Response]) -> None:
-        self._fhir, self._released, self._call = fhir, released, call
+    def __init__(self, hold: Held, call: Future[requests.Response]) -> None:
+        self._hold, self._call = hold, call
 
     def answer(self) -> requests.Response:
         """Let the FHIR server answer; what the call is answered."""
-        self._released.set()
+        self._hold.released.set()
         return self._call.result(PATIENCE)
 
 
 @contextmanager
-def held(served: Served) -> Iterator[Held]:
+def held(served: Served) -> Iterator[Waiting]:
     """A call that has arrived, and is not answered yet."""
-    arrived, released = threading.Event(), threading.Event()
-
-    def hold(_: Call) -> Reply:
-        arrived.set()
-        released.wait(2 * PATIENCE)
-        return reply({"resourceType": "OperationOutcome"}, 404)
-
+    hold = Held()
     with RecordingServer(hold) as fhir, ThreadPoolExecutor(1) as threads:
-        body = {**without("conditions"), "fhirServer": fhir.url()}
-        call = threads.submit(requests.post, f"{served.url}{URL}", json=body, timeout=2 * PATIENCE)
+        call = threads.submit(post, served, {**without("conditions"), "fhirServer": fhir.url()})
         try:
-            assert arrived.wait(PATIENCE)
-            yield Held(fhir, released, call)
+            assert hold.arrived.wait(PATIENCE)
+            yield Waiting(hold, call)
         finally:
-            released.set()
+            hold.released.set()
 
 
-def until(told: str, served: Served) -> None:
+def until_told(told: str, served: Served) -> None:
     """Wait until the log says so."""
-    for _ in range(POLLS):
-        if told in served.log:
-            return
-        threading.Event().wait(0.05)
-    raise AssertionError(f"never told: {told}\n{served.log}")
+    try:
+        until(lambda: told in served.log, polls=POLLS)
+    except AssertionError as never:
+        raise AssertionError(f"never told: {told}\n{served.log}") from never
 
 
 def profiles(served: Served) -> set[str]:
@@ -79,7 +71,7 @@ def test_call_under_way_is_answered_before_the_end() -> None:
     """A service that is asked to end takes no new call, answers the one under way, and ends with status 0."""
     with serving(as_of=TODAY, **IN_TIME) as served, held(served) as call:
         served.process.send_signal(signal.SIGTERM)
-        until("Stopping worker-1", served)
+        until_told("Stopping worker-1", served)
         answer = call.answer()
         status = served.process.wait(PATIENCE)
 
@@ -93,10 +85,10 @@ def test_call_under_way_is_answered_by_the_process_that_leaves() -> None:
     with serving(as_of=TODAY, **IN_TIME) as served, held(served) as call:
         (before,) = served.workers
         os.kill(served.pid, signal.SIGHUP)
-        until("Stopping old worker-1", served)
+        until_told("Stopping old worker-1", served)
         meanwhile = requests.post(f"{served.url}{URL}", json=golden(), timeout=PATIENCE)
         answer = call.answer()
-        until("Stopped old worker-1", served)
+        until_told("Stopped old worker-1", served)
         (after,) = served.workers
 
     assert meanwhile.status_code == answer.status_code == 200
@@ -111,7 +103,7 @@ def test_reload_reads_the_file_of_settings(tmp_path: Path) -> None:
         assert profiles(served) == {"magnesium-aware"}
         file.write_text('profile = "nam-2011"\n', encoding="utf-8")
         os.kill(served.pid, signal.SIGHUP)
-        until("Stopped old worker-1", served)
+        until_told("Stopped old worker-1", served)
 
         assert profiles(served) == {"nam-2011"}
 
@@ -124,7 +116,7 @@ def test_reload_of_wrong_settings_is_refused(tmp_path: Path) -> None:
         before = served.workers
         file.write_text('profile = "no-such-profile"\n', encoding="utf-8")
         os.kill(served.pid, signal.SIGHUP)
-        until("cds-service: not reloaded: profiles.toml: profile = 'no-such-profile'", served)
+        until_told("cds-service: not reloaded: profiles.toml: profile = 'no-such-profile'", served)
         answer = requests.post(f"{served.url}{URL}", json=golden(), timeout=PATIENCE)
 
         assert answer.status_code == 200

@@ -8,16 +8,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-import pytest
 from flask.testing import FlaskClient
 
 from cds_service import create_app
 from cds_service.settings import Settings
+from tests.support.for_each import for_each
 from tests.web.calls import DISCOVERY, REQUIRED, TODAY
 
 TOKEN = re.compile(r"\{\{(.*?)\}\}")
 TEMPLATE = re.compile(r"[A-Z][A-Za-z]+(/\{\{[^{}]+\}\}|\?[^?\s]+)")
-PATIENT_VIEW_TOKENS = {"context.patientId", "context.userId", "context.encounterId"}
 SIMPLE_PARAMETERS = {"patient", "code", "status", "date", "category", "_count", "_sort"}
 LOINC_CODE = re.compile(r"http://loinc\.org\|\d{1,6}-\d")
 
@@ -36,107 +35,44 @@ def _parameters(template: str) -> list[tuple[str, str]]:
     return [(name, value) for name, _, value in (part.partition("=") for part in query.split("&") if part)]
 
 
-@pytest.fixture(params=sorted(TEMPLATES))
-def key(request: pytest.FixtureRequest) -> str:
-    """Each published key."""
-    return str(request.param)
+@for_each("key", TEMPLATES)
+def test_form(key: str) -> None:
+    """Rows 45 to 53, 59, 60: a read or a type search, relative to the base, of fields patient-view always lists.
 
-
-@pytest.fixture
-def template(key: str) -> str:
-    """The template of the key."""
-    return TEMPLATES[key]
-
-
-@pytest.fixture
-def parameters(template: str) -> list[tuple[str, str]]:
-    """The search parameters of the template."""
-    return _parameters(template)
-
-
-def test_read_or_search(template: str) -> None:
-    """Rows 45, 52, 53: a template is a read or a type search, relative to the base, without a blank."""
-    assert TEMPLATE.fullmatch(template)
-
-
-def test_tokens(template: str) -> None:
-    """Rows 46, 47, 48: a token is `{{context.field}}` of a field patient-view lists, without blanks inside."""
+    A token is `{{context.field}}` without blanks inside: no user token, no `encounterId`, no FHIRPath, no other key. It
+    survives the sandbox (section 4.1): one question mark, and nothing that must be percent-encoded by hand.
+    """
+    template = TEMPLATES[key]
     tokens = TOKEN.findall(template)
 
-    assert tokens
-    assert set() == set(tokens) - PATIENT_VIEW_TOKENS
+    assert re.fullmatch(r"[a-z][A-Za-z0-9]*", key)
+    assert TEMPLATE.fullmatch(template)
+    assert set(tokens) == {"context.patientId"}
     assert template.count("{") == template.count("}") == 2 * len(tokens)
+    assert [sign for sign in (*"#%+ \"'<>\\^`\t\n()", "today", "resolve", "user") if sign in template] == []
+    assert template.count("?") <= 1
+    assert len(template) <= 8000
 
 
-def test_no_user_token(template: str) -> None:
-    """Row 49: no user token is used: only one of the four could be filled."""
-    assert "user" not in template
+@for_each("key", [key for key in TEMPLATES if key != "patient"])
+def test_parameters(key: str) -> None:
+    """Rows 51, 54 to 58: parameters that every server has, none twice, held to the patient by `patient=`.
 
-
-def test_no_optional_field(template: str) -> None:
-    """Row 50: no key depends on `encounterId`, which a client need not send."""
-    assert "encounterId" not in template
-
-
-def test_parameters_are_simple(parameters: list[tuple[str, str]]) -> None:
-    """Rows 51, 55, 57, 58: only parameters every server has; no modifier, chain, include, summary or `_maxresults`."""
-    assert set() == {name for name, _ in parameters} - SIMPLE_PARAMETERS
-
-
-def test_patient_parameter(key: str, parameters: list[tuple[str, str]]) -> None:
-    """Row 54: a search is held to the patient by `patient=`, not by `subject=`."""
-    assert key == "patient" or ("patient", "{{context.patientId}}") in parameters
-
-
-def test_token_equality(parameters: list[tuple[str, str]]) -> None:
-    """Row 55: codes are compared by equality, as `system|code` or plain codes in one comma list, each once."""
-    for name, value in parameters:
-        codes = value.split(",")
-        if name == "code":
-            assert [code for code in codes if not LOINC_CODE.fullmatch(code)] == []
-        if name in ("code", "status"):
-            assert sorted(set(codes)) == sorted(codes)
-
-
-def test_dates(parameters: list[tuple[str, str]]) -> None:
-    """Row 56: a date is compared by eq, lt, gt, ge or le only."""
-    assert [value for name, value in parameters if name == "date" and not re.match(r"(eq|lt|gt|ge|le)?\d", value)] == []
-
-
-def test_count_and_sort(key: str, parameters: list[tuple[str, str]]) -> None:
-    """Row 57: `_count` is a sensible number; Observations come newest first by R4's `_sort=-date`."""
+    Codes are compared by equality, as `system|code` in one comma list, each once; Observations come newest first.
+    """
+    parameters = _parameters(TEMPLATES[key])
     found = dict(parameters)
 
-    assert key == "patient" or 10 <= int(found["_count"]) <= 1000
-    assert ("-date" if TEMPLATES[key].startswith("Observation?") else None) == found.get("_sort")
-
-
-def test_no_repeated_parameter(parameters: list[tuple[str, str]]) -> None:
-    """Section 4.1: the sandbox merges a repeated parameter into one comma list, so none is repeated."""
-    names = [name for name, _ in parameters]
-
-    assert sorted(set(names)) == sorted(names)
-
-
-def test_survives_the_sandbox(template: str) -> None:
-    """Section 4.1: one question mark at most, and nothing that must be percent-encoded by hand."""
-    assert template.count("?") <= 1
-    assert [character for character in template if character in "#%+ \"'<>\\^`\t\n"] == []
-
-
-def test_no_fhirpath(template: str) -> None:
-    """Row 59: no `today()` or other FHIRPath, which clients before 3.0 cannot fill."""
-    assert [sign for sign in ("(", ")", "%", "today", "resolve") if sign in template] == []
-
-
-def test_keys_are_plain_identifiers(key: str) -> None:
-    """Row 60: keys become variables in later versions, so they are plain identifiers."""
-    assert re.fullmatch(r"[a-z][A-Za-z0-9]*", key)
-
-
-def test_templates_stand_alone(template: str) -> None:
-    """Row 60: no template uses the result of another."""
-    assert [key for key in TEMPLATES if f"{{{{{key}" in template] == []
+    assert len(found) == len(parameters)
+    assert set(found) <= SIMPLE_PARAMETERS
+    assert found["patient"] == "{{context.patientId}}"
+    assert 10 <= int(found["_count"]) <= 1000
+    assert found.get("_sort") == ("-date" if TEMPLATES[key].startswith("Observation?") else None)
+    assert re.match(r"(eq|lt|gt|ge|le)?\d", found.get("date", "0"))
+    codes = found["code"].split(",") if "code" in found else []
+    assert [code for code in codes if not LOINC_CODE.fullmatch(code)] == []
+    for listed in (codes, found.get("status", "").split(",")):
+        assert len(set(listed)) == len(listed)
 
 
 def test_one_query_a_key() -> None:
@@ -153,7 +89,7 @@ def test_required_keys_read_the_patient_and_both_analytes() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("key", "codes"),
     [
         ("vitaminD", ["62292-8", "68438-1", "1989-3", "35365-6", "62290-2"]),
@@ -175,6 +111,6 @@ def test_length() -> None:
 
 def test_discovery_is_what_was_linted(client: FlaskClient) -> None:
     """Row 17: the lint saw every published template."""
-    (service,) = client.get(DISCOVERY).get_json()["services"]
+    service, *_ = client.get(DISCOVERY).get_json()["services"]
 
     assert service["prefetch"] == TEMPLATES

@@ -1,3 +1,5 @@
+import { swap } from "./show.js";
+
 // The form as a question, and as a link: only what is otherwise than in the chart is in either.
 const GUIDANCE = ["profile", "overlay", "asOf"];
 const CHART = ["vitaminD", "magnesium", "age", "egfr", "therapy", "magnesiumTherapy"];
@@ -33,14 +35,17 @@ export function follow(form, pasted) {
 
 // A new chart: its fields, and the guidance it is for.
 export function show(form, parts) {
-  form.querySelector("#chart").innerHTML = parts.chart;
+  swap(form.querySelector("#chart"), parts.chart);
   for (const name of GUIDANCE) form.elements[name].value = usual[name] = parts[name];
 }
 
-export function choosePasted(form, own) {
-  const option = form.querySelector("[data-pasted]");
-  option.hidden = !own;
-  if (own) option.selected = true;
+// Which of the patients is chosen; none, where one was pasted.
+export function mark(form, own) {
+  form.querySelectorAll("[data-situation]").forEach((button) => {
+    const chosen = !own && button.dataset.situation === form.elements.situation.value;
+    if (chosen) button.setAttribute("aria-current", "true");
+    else button.removeAttribute("aria-current");
+  });
   forget(form);
 }
 
@@ -54,13 +59,26 @@ function forget(form) {
 
 // A situation of the list, as it is; whether there is one of this name.
 export function choose(form, situation) {
-  for (const name of GUIDANCE) usual[name] = form.elements[name].value;
-  const known = [...form.elements.situation.options].some((option) => option.value && option.value === situation);
+  const known = [...form.querySelectorAll("[data-situation]")].some((one) => one.dataset.situation === situation);
   if (known) {
     form.elements.situation.value = situation;
-    forget(form);
+    mark(form, false);
   }
   return known;
+}
+
+// The search: what has every word of the text, in its title, its group or its name.
+export function search(form, text) {
+  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+  let found = 0;
+  form.querySelectorAll("#rest [data-situation]").forEach((button) => {
+    const told = `${button.textContent} ${button.dataset.situation}`.toLowerCase();
+    const fits = words.every((word) => told.includes(word));
+    button.parentElement.hidden = !fits;
+    found += fits;
+  });
+  form.querySelector("#rest").hidden = !words.length;
+  form.querySelector("#found").textContent = !words.length ? "" : found === 1 ? "1 patient" : `${found || "No"} patients`;
 }
 
 // The changes to it that a link names.

@@ -1,14 +1,17 @@
 // Puts the parts of the page together: the form asks, the answer is shown, cards send feedback.
 import { ask } from "./ask.js";
-import { choose, chosen, choosePasted, fill, follow, show as showForm } from "./form.js";
-import { announce, swap, trouble } from "./show.js";
+import { choose, chosen, fill, follow, mark, search, show as showForm } from "./form.js";
+import { announce, swap, takeAway, trouble } from "./show.js";
 import { watch as watchCards } from "./feedback.js";
 import { watch as watchCopies } from "./copy.js";
 
 const WAIT = 120; // Milliseconds after the last movement of a slider.
 const form = document.querySelector("#patient");
+const banner = document.querySelector("#banner");
 const answer = document.querySelector("#answer");
-let visit = form.dataset.visit;
+const { visit } = form.dataset;
+const undone = new Set(); // Topics that are no longer to be quiet.
+const narrow = matchMedia("(max-width: 62rem)");
 let pasted = null;
 let waiting = 0;
 let running = null;
@@ -19,9 +22,10 @@ async function open({ settled, chart = false, link = true }) {
   const mine = (running = new AbortController());
   answer.setAttribute("aria-busy", "true");
   try {
-    const parts = await ask({ ...chosen(form, pasted), visit, settled }, mine.signal);
+    const parts = await ask({ ...chosen(form, pasted), visit, settled, undone: [...undone] }, mine.signal);
     trouble("");
     if (chart) showForm(form, parts);
+    swap(banner, parts.banner);
     swap(answer, parts.answer);
     if (settled) announce(parts.said);
     if (link) history.replaceState(null, "", follow(form, pasted));
@@ -36,25 +40,28 @@ form.addEventListener("input", () => {
   clearTimeout(waiting);
   waiting = setTimeout(open, WAIT, { settled: false });
 });
-form.addEventListener("change", (event) => {
-  if (event.target.name === "situation") {
-    pasted = null;
-    choosePasted(form, false);
-  }
-  open({ settled: true, chart: event.target.name === "situation" });
+form.addEventListener("change", () => open({ settled: true }));
+form.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-situation]");
+  if (!button) return;
+  pasted = null;
+  choose(form, button.dataset.situation);
+  if (narrow.matches) document.querySelector("#people").open = false;
+  open({ settled: true, chart: true });
 });
 form.addEventListener("submit", (event) => event.preventDefault());
 form.addEventListener("reset", (event) => {
   event.preventDefault();
-  choosePasted(form, pasted !== null);
+  mark(form, pasted !== null);
   open({ settled: true, chart: true });
 });
 document.querySelector("#again").addEventListener("click", () => open({ settled: true }));
-answer.addEventListener("click", (event) => {
-  if (event.target.id === "forget") {
-    visit = `${form.dataset.visit.slice(0, 40)}.${Date.now()}`;
-    open({ settled: true });
-  }
+answer.addEventListener("click", async (event) => {
+  const topic = event.target.dataset.undo;
+  if (!topic) return;
+  undone.add(topic);
+  await open({ settled: true });
+  answer.querySelector(`[data-topic="${CSS.escape(topic)}"] :is(button, summary)`)?.focus();
 });
 document.querySelector("#share").addEventListener("click", async () => {
   if (pasted !== null) return trouble("What you pasted is not put into a link: choose a patient of the list to share.");
@@ -64,16 +71,17 @@ document.querySelector("#share").addEventListener("click", async () => {
 
 function use(text) {
   pasted = text;
-  choosePasted(form, true);
+  mark(form, true);
   open({ settled: true, chart: true });
 }
 document.querySelector("#use").addEventListener("click", () => use(document.querySelector("#pasted").value));
 document.querySelector("#file").addEventListener("change", async (event) => {
-  event.stopPropagation();
   if (event.target.files.length) use(await event.target.files[0].text());
 });
-document.querySelector("#own").addEventListener("input", (event) => event.stopPropagation());
-document.querySelector("#own").addEventListener("change", (event) => event.stopPropagation());
+for (const kind of ["input", "change"]) {
+  document.querySelector("#people").addEventListener(kind, (event) => event.stopPropagation());
+}
+document.querySelector("#search").addEventListener("input", (event) => search(form, event.target.value));
 document.addEventListener("dragover", (event) => {
   event.preventDefault();
   document.body.classList.add("dropping");
@@ -87,8 +95,13 @@ document.addEventListener("drop", async (event) => {
   if (text) use(text);
 });
 
-if (matchMedia("(max-width: 62rem)").matches) document.querySelector("#change").open = false; // The cards come first.
-watchCards(answer, () => form.elements.asOf.value);
+if (narrow.matches) for (const id of ["#change", "#people"]) document.querySelector(id).open = false; // Cards first.
+watchCards(answer, form.dataset.feedback !== undefined, () => form.elements.asOf.value, async (topic, why) => {
+  if (!topic) return trouble(why);
+  undone.delete(topic);
+  await open({ settled: true });
+  takeAway(answer, topic, why);
+});
 watchCopies(document);
 window.addEventListener("hashchange", start);
 async function start() {

@@ -1,0 +1,1 @@
+"""What may be suggested and why not; what a course means; who asks for magnesium."""

@@ -1,0 +1,1 @@
+"""Facts, guidance and today become states: what is so of this patient."""

@@ -1,0 +1,1 @@
+"""What to say, not yet how: cards, texts, phrases."""

@@ -1,0 +1,72 @@
+"""What silent and shown cards are compared by, as rows: one a card, and how the patient's results went on.
+
+Of patients without such a card nothing is kept. A state of an analyte is kept once, with the time it was first seen.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select
+
+from cds_service.hooks.holding import analyte_of
+from cds_service.hooks.memory import Standing, Weighed
+from cds_service.store.database import Database
+from cds_service.store.inserting import insert_new
+from cds_service.store.tables import CONSIDERED, COURSE
+
+Row = dict[str, Any]
+UNKNOWN = Standing("", "", "", ordered=False)
+CHART_BYTES = 16
+PIECE = 1000
+"""Patients that are looked up, and rows that are deleted, at a time."""
+
+
+def card_rows(at: int, weighed: Weighed, client: str, patient: str) -> Iterator[Row]:
+    """A row for each card of one call."""
+    stands = {standing.analyte: standing for standing in weighed.standings}
+    about = {"at": at, "chart": secrets.token_hex(CHART_BYTES), "client": client, "patient": patient}
+    for card in weighed.cards:
+        yield {**about, **card._asdict(), **stands.get(analyte_of(card.topic), UNKNOWN)._asdict()}
+
+
+def course_rows(at: int, weighed: Weighed, client: str, patient: str) -> Iterator[Row]:
+    """A row for each analyte of one call."""
+    for standing in weighed.standings:
+        yield {"at": at, "client": client, "patient": patient, **standing._asdict()}
+
+
+def write(connection: Connection, cards: Sequence[Row], course: Sequence[Row]) -> None:
+    """Write the rows of *cards*, and those of the *course* of patients with a card about that analyte."""
+    if cards:
+        connection.execute(insert(CONSIDERED), cards)
+    known = _of_known(connection, course)
+    # In the same order in every process: two that wait for each other's rows would wait for ever.
+    insert_new(connection, COURSE, sorted(known, key=lambda row: [row[column.name] for column in COURSE.primary_key]))
+
+
+def purge(database: Database, moment: int) -> None:
+    """Delete what is older than *moment* (milliseconds since 1970), in pieces."""
+    for table in (CONSIDERED, COURSE):
+        key = tuple(table.primary_key)
+        gone = PIECE
+        while gone == PIECE:
+            with database.writing() as connection:
+                old = connection.execute(select(*key).where(table.c.at < moment).limit(PIECE)).all()
+                for row in old:
+                    is_it = [column == value for column, value in zip(key, row, strict=True)]
+                    connection.execute(delete(table).where(*is_it))
+            gone = len(old)
+
+
+def _of_known(connection: Connection, course: Sequence[Row]) -> list[Row]:
+    """Those rows of a *course* whose patient has a card about that analyte."""
+    patients = sorted({row["patient"] for row in course})
+    known: set[tuple[str, ...]] = set()
+    columns = (CONSIDERED.c.patient, CONSIDERED.c.client, CONSIDERED.c.analyte)
+    for begin in range(0, len(patients), PIECE):
+        query = select(*columns).where(CONSIDERED.c.patient.in_(patients[begin : begin + PIECE])).distinct()
+        known.update(tuple(row) for row in connection.execute(query))
+    return [row for row in course if (row["patient"], row["client"], row["analyte"]) in known]

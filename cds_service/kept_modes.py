@@ -1,0 +1,179 @@
+"""Where modes are kept, and how a process follows them: it looks into the database in the background, for ever.
+
+A call asks nothing but what was found last. A database that cannot be read leaves that in force for ten minutes, with
+an alarm in the log and the numbers; from then on nothing new is shown. Before it was ever read, what the registry and
+the settings say counts as known.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+
+from cds_service.background import Background
+from cds_service.modes import Choices, Chosen, InForce, Scope
+from cds_service.store.database import Database, DatabaseError
+from cds_service.store.mode_changes import CLEARED, ModeChange, chosen, standing
+
+LOG = logging.getLogger("cds_service.modes")
+POLL = 1.5
+"""Seconds between two looks. With those that a look may take (`store.patience`) a change is followed within 5."""
+GRACE = 600.0
+"""Seconds for which what was known last holds where the database cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What was found at the last look: the changes that stand, and what they come to with registry and settings."""
+
+    changes: tuple[ModeChange, ...]
+    choices: Choices
+
+
+class Modes:
+    """The modes as this process knows them."""
+
+    def __init__(self, configured: tuple[Chosen, ...], *, critical_stays: bool, database: Database | None) -> None:
+        """*configured* are the choices of the registry and the settings; without a *database* they are all."""
+        self._configured, self._critical_stays, self._database = configured, critical_stays, database
+        self._known = Known((), self._choices((), 0))
+        self._read = time.monotonic()
+        self._asked: dict[str, InForce] = {}
+        self._away = self._held = False
+        self._end = threading.Event()
+        self._following = Background("modes", partial(_follow, weakref.ref(self), self._end))
+        self.tell: Callable[[], None] = lambda: None
+        """Called whenever something changed: who counts puts it into numbers."""
+
+    def begin(self) -> None:
+        """Look for the first time, and go on looking in the background."""
+        if self._database is not None:
+            self.look()
+            self._follow()
+
+    def of(self, client: str) -> InForce:
+        """What is in force for *client* now."""
+        if self._following.begun and not self._following.runs:
+            self._follow()  # this process was forked from the one that looked
+        asked = self._asked
+        found = asked.get(client)
+        if found is None:
+            found = asked[client] = self._known.choices.of(client)
+        return found.held() if self.is_held else found
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the last look failed."""
+        return self._away
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it is so long ago that the database was read that nothing new is shown."""
+        return self._database is not None and time.monotonic() - self._read > GRACE
+
+    @property
+    def known(self) -> Known:
+        """What was found last."""
+        return self._known
+
+    def told(self) -> str:
+        """What is in force, in words."""
+        clients = sorted(self._known.choices.clients())
+        words = [str(self.of("")), *(f"client {client}: {self.of(client)}" for client in clients)]
+        if self._away:
+            words.append("nothing new is shown" if self.is_held else "as last known")
+            words.append("the modes cannot be read")
+        return "; ".join(words)
+
+    def look(self) -> None:
+        """Read the database once; where that cannot be done, only the ends of what is known are seen."""
+        changes = self._known.changes
+        try:
+            changes = self._standing()
+        except DatabaseError as error:
+            self._missed(error)
+        else:
+            self._found()
+        now = int(time.time() * 1000)
+        known = Known(changes, self._choices(changes, now))
+        if known != self._known:
+            _log(self._known, known)
+            self._known, self._asked = known, {}
+        self.tell()
+
+    def close(self) -> None:
+        """Look no more."""
+        self._end.set()
+        self._following.join(POLL)
+        if self._database is not None:
+            self._database.close()
+
+    def _standing(self) -> tuple[ModeChange, ...]:
+        if self._database is None:
+            return ()
+        with self._database.current() as connection:
+            return standing(connection)
+
+    def _choices(self, changes: tuple[ModeChange, ...], now: int) -> Choices:
+        return Choices((chosen(changes, now), *self._configured), self._critical_stays)
+
+    def _found(self) -> None:
+        self._read = time.monotonic()
+        if self._away:
+            LOG.info("the modes can be read again")
+        self._away = self._held = False
+
+    def _missed(self, error: DatabaseError) -> None:
+        if not self._away:
+            LOG.error("the modes cannot be read: the last known ones hold for ten minutes (%s)", type(error).__name__)
+        self._away = True
+        if self.is_held and not self._held:
+            self._held = True
+            LOG.error("the modes could not be read for ten minutes: nothing new is shown")
+
+    def _follow(self) -> None:
+        with suppress(RuntimeError):  # the machine has no thread left: the next call tries again
+            if not self._end.is_set():
+                self._following.need()
+
+
+def _follow(followed: weakref.ref[Modes], end: threading.Event) -> None:
+    """Look again and again, until the end or until nobody asks any more."""
+    while not end.wait(POLL):
+        modes = followed()
+        if modes is None:
+            return
+        modes.look()
+        del modes
+
+
+def _log(before: Known, after: Known) -> None:
+    """A line for each scope whose choice in the database is another now."""
+    was, now = before.choices.places[0], after.choices.places[0]
+    changes = {change.scope: change for change in after.changes}
+    for scope in sorted({*was, *now}):
+        if was.get(scope) != now.get(scope):
+            LOG.warning("mode", extra={"fields": _told(scope, was, now, changes.get(scope))})
+
+
+def _told(scope: Scope, was: Chosen, now: Chosen, change: ModeChange | None) -> dict[str, str]:
+    fields = {
+        "scope": str(scope),
+        "was": str(was.get(scope, "as registry and settings say")),
+        "now": str(now.get(scope, "as registry and settings say")),
+    }
+    if change is not None and (scope in now or change.mode == CLEARED):
+        fields |= {"by": change.made_by, "why": change.why}
+    elif change is not None:
+        fields["why"] = "its end has come"
+    return fields
+
+
+ALWAYS_ON = Modes((), critical_stays=False, database=None)
+"""Every card is shown."""

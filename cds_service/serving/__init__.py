@@ -1,0 +1,1 @@
+"""The server process: its socket, its cores, and what stands before the application."""
