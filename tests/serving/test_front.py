@@ -261,7 +261,7 @@ def test_calls_wait_their_turn() -> None:
         ThreadPoolExecutor() as threads,
     ):
         assert post(served, golden()).status_code == 200  # what validates is imported
-        calls = [threads.submit(post, served, costly(2500)) for _ in range(4)]
+        calls = [threads.submit(post, served, costly(10_000)) for _ in range(4)]
         statuses = sorted(call.result().status_code for call in calls)
 
     assert statuses == [200, 200, 503, 503]

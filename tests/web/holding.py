@@ -51,7 +51,7 @@ def busy(served: Served) -> Iterator[Future[requests.Response]]:
     """A call that computes for seconds, in a service that has one turn, no line, and `CDS_STRICT_FHIR`."""
 
     def insist() -> requests.Response:
-        while (answer := post(served, costly(5000))).status_code == 503:
+        while (answer := post(served, costly(14_000))).status_code == 503:
             continue
         return answer
 

@@ -32,6 +32,13 @@ CHART = json.dumps(golden()).encode()
 MEBIBYTE = 1024 * 1024
 FOR_EVER: dict[str, Any] = {"fhir_deadline": 30, "fhir_read_timeout": 30, "request_deadline": 60}
 """Settings: nothing ends a call but an answer that does not come."""
+HUGE: dict[str, Any] = {
+    "max_entries": 100_000,
+    "max_resources": 100_000,
+    "max_body": 32 * MEBIBYTE,
+    "max_bodies": 64 * MEBIBYTE,
+}
+"""Settings: room for a chart that no machine validates in a few seconds."""
 silenced = pytest.mark.skipif(not can_be_silenced(), reason="another name server takes root and unshare")
 
 
@@ -119,10 +126,10 @@ def test_fhir_server_that_hangs(narrow: Siege, hanging: str) -> None:
 
 def test_deadline_ends_the_work(tmp_path: Path) -> None:
     """A chart that is far too costly is 503 at its deadline, and not gone on with: the only turn is the next one's."""
-    with besieged(tmp_path, threads=1, waiting=9, strict_fhir=True, request_deadline=3) as siege:
+    with besieged(tmp_path, threads=1, waiting=9, strict_fhir=True, request_deadline=3, **HUGE) as siege:
         for _ in range(3):
             chart(siege)  # what validates is imported
-        too_late = chart(siege, costly(14_000), OTHER)
+        too_late = chart(siege, costly(80_000), OTHER)
         next_one = chart(siege)
 
     assert too_late.status_code == 503
