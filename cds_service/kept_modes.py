@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +19,7 @@ from functools import partial
 from cds_service.background import Background
 from cds_service.modes import Choices, Chosen, InForce, Scope
 from cds_service.store.database import Database, DatabaseError
-from cds_service.store.mode_changes import CLEARED, ModeChange, chosen, standing
+from cds_service.store.mode_changes import ModeChange, chosen, counting, standing
 
 LOG = logging.getLogger("cds_service.modes")
 POLL = 1.5
@@ -30,9 +30,10 @@ GRACE = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What was found at the last look: the changes that stand, and what they come to with registry and settings."""
+    """What was found at the last look: changes that count now or may do so later, and what they come to."""
 
     changes: tuple[ModeChange, ...]
+    counting: Mapping[Scope, ModeChange]
     choices: Choices
 
 
@@ -42,7 +43,7 @@ class Modes:
     def __init__(self, configured: tuple[Chosen, ...], *, critical_stays: bool, database: Database | None) -> None:
         """*configured* are the choices of the registry and the settings; without a *database* they are all."""
         self._configured, self._critical_stays, self._database = configured, critical_stays, database
-        self._known = Known((), self._choices((), 0))
+        self._known = self._come_to((), 0)
         self._read = time.monotonic()
         self._asked: dict[str, InForce] = {}
         self._away = self._held = False
@@ -93,15 +94,14 @@ class Modes:
 
     def look(self) -> None:
         """Read the database once; where that cannot be done, only the ends of what is known are seen."""
-        changes = self._known.changes
+        changes, now = self._known.changes, int(time.time() * 1000)
         try:
-            changes = self._standing()
+            changes = self._standing(now)
         except DatabaseError as error:
             self._missed(error)
         else:
             self._found()
-        now = int(time.time() * 1000)
-        known = Known(changes, self._choices(changes, now))
+        known = self._come_to(changes, now)
         if known != self._known:
             _log(self._known, known)
             self._known, self._asked = known, {}
@@ -114,14 +114,15 @@ class Modes:
         if self._database is not None:
             self._database.close()
 
-    def _standing(self) -> tuple[ModeChange, ...]:
+    def _standing(self, now: int) -> tuple[ModeChange, ...]:
         if self._database is None:
             return ()
         with self._database.current() as connection:
-            return standing(connection)
+            return standing(connection, now)
 
-    def _choices(self, changes: tuple[ModeChange, ...], now: int) -> Choices:
-        return Choices((chosen(changes, now), *self._configured), self._critical_stays)
+    def _come_to(self, changes: tuple[ModeChange, ...], now: int) -> Known:
+        choices = Choices((chosen(changes, now), *self._configured), self._critical_stays)
+        return Known(changes, counting(changes, now), choices)
 
     def _found(self) -> None:
         self._read = time.monotonic()
@@ -156,23 +157,21 @@ def _follow(followed: weakref.ref[Modes], end: threading.Event) -> None:
 def _log(before: Known, after: Known) -> None:
     """A line for each scope whose choice in the database is another now."""
     was, now = before.choices.places[0], after.choices.places[0]
-    changes = {change.scope: change for change in after.changes}
     for scope in sorted({*was, *now}):
         if was.get(scope) != now.get(scope):
-            LOG.warning("mode", extra={"fields": _told(scope, was, now, changes.get(scope))})
+            change = after.counting.get(scope)
+            is_new = change is not None and change not in before.changes
+            LOG.warning("mode", extra={"fields": _told(scope, was, now, change if is_new else None)})
 
 
 def _told(scope: Scope, was: Chosen, now: Chosen, change: ModeChange | None) -> dict[str, str]:
+    """What is told of a scope; without a new *change* the end of one has come, and what was before it counts."""
     fields = {
         "scope": str(scope),
         "was": str(was.get(scope, "as registry and settings say")),
         "now": str(now.get(scope, "as registry and settings say")),
     }
-    if change is not None and (scope in now or change.mode == CLEARED):
-        fields |= {"by": change.made_by, "why": change.why}
-    elif change is not None:
-        fields["why"] = "its end has come"
-    return fields
+    return fields | ({"why": "its end has come"} if change is None else {"by": change.made_by, "why": change.why})
 
 
 ALWAYS_ON = Modes((), critical_stays=False, database=None)

@@ -84,15 +84,14 @@ def _change(options: argparse.Namespace, site: _Site, database: Database) -> Non
     scope, written = _checked(options, site)
     change = ModeChange(_now(), *scope, written, options.by.strip(), options.why.strip(), options.until)
     with database.current() as connection:
-        before = standing(connection)
+        before = standing(connection, change.at)
     changes = [change]
     if options.everywhere:
-        changes = [change._replace(client=old.client, topic=old.topic, mode=CLEARED, until=None) for old in before]
-        changes = [one for one in changes if one.scope != SERVICE] + [change]
-    after = tuple({one.scope: one for one in (*before, *changes)}.values())
-    lost = sorted(set(_silenced(site, before, after)))
+        own = sorted({old.scope for old in before} - {SERVICE})
+        changes = [change._replace(client=of.client, topic=of.topic, mode=CLEARED) for of in own] + [change]
+    lost = sorted(set(_silenced(site, before, (*before, *changes))))
     if lost and not options.yes:
-        raise SettingsError(f"critical cards would not be shown to everybody ({', '.join(lost)}): say --yes, if so")
+        raise SettingsError(f"fewer patients would be shown critical cards ({', '.join(lost)}): say --yes, if so")
     with database.writing() as connection:
         add_changes(connection, changes)
     print(f"{scope}: {written or 'cleared'}. Every process follows within {POLL + WRITE:g} seconds.")
@@ -128,7 +127,7 @@ def _silenced(site: _Site, before: tuple[ModeChange, ...], after: tuple[ModeChan
 def _tell(site: _Site, database: Database) -> None:
     """What is in force, and the last changes."""
     with database.current() as connection:
-        choices = site.choices(standing(connection))
+        choices = site.choices(standing(connection, _now()))
         changes = last_changes(connection, LAST)
     for client in site.clients:
         print(f"in force for {client}: {choices.of(client)}")

@@ -174,9 +174,10 @@ class Choices:
 
 
 def silenced(before: InForce, after: InForce, critical_topics: Iterable[str]) -> list[str]:
-    """Those of *critical_topics* whose critical cards all patients see *before*, and not all of them *after*."""
-    return [topic for topic in critical_topics if _shows_critical(before, topic) and not _shows_critical(after, topic)]
+    """Those of *critical_topics* whose critical cards fewer patients see *after* than *before*."""
+    return [topic for topic in critical_topics if _see_critical(after, topic) < _see_critical(before, topic)]
 
 
-def _shows_critical(force: InForce, topic: str) -> bool:
-    return force.shows(topic, CRITICAL, None)
+def _see_critical(force: InForce, topic: str) -> float:
+    """Of how many patients in a hundred critical cards are shown."""
+    return ALL if force.shows(topic, CRITICAL, None) else force.of(topic).percent

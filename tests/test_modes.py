@@ -109,7 +109,7 @@ def test_nothing_new_is_shown_where_nothing_is_known(usual: Choice, own: Choice,
 
 
 def test_who_loses_critical_cards() -> None:
-    """A change is asked about only where critical cards were shown to all before, and are not any more."""
+    """A change is asked about only where fewer patients see critical cards than before."""
     silent = InForce(SILENT)
 
     assert silenced(EVERYTHING_ON, silent, [D, LOW]) == [D, LOW]
@@ -117,3 +117,6 @@ def test_who_loses_critical_cards() -> None:
     assert silenced(EVERYTHING_ON, InForce(ON, {LOW: SILENT}), [D, LOW]) == [LOW]
     assert silenced(EVERYTHING_ON, InForce(SILENT, critical_stays=True), [LOW]) == []
     assert silenced(silent, InForce(OFF), [LOW]) == []
+    assert silenced(InForce(HALF), silent, [LOW]) == [LOW]
+    assert silenced(silent, InForce(HALF), [LOW]) == []
+    assert silenced(InForce(SILENT, critical_stays=True), InForce(OFF, critical_stays=True), [LOW]) == [LOW]

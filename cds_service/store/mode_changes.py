@@ -1,4 +1,7 @@
-"""The table of modes: every change that was made, by whom and why. The last one of a scope counts, until its end."""
+"""The table of modes: every change that was made, by whom and why.
+
+The last one of a scope counts, until its end; from then on the one before it does.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, and_, func, insert, or_, select
 
 from cds_service.modes import Choice, Scope, read_or_silent
 from cds_service.store.tables import MODE
@@ -57,10 +60,16 @@ def last_changes(connection: Connection, most: int) -> list[ModeChange]:
     return [ModeChange(*row) for row in connection.execute(query)]
 
 
-def standing(connection: Connection) -> tuple[ModeChange, ...]:
-    """The last change of each scope."""
-    last = select(func.max(MODE.c.id)).group_by(MODE.c.client, MODE.c.topic)
-    rows = connection.execute(select(*_COLUMNS).where(MODE.c.id.in_(last)).order_by(MODE.c.id))
+def standing(connection: Connection, now: int) -> tuple[ModeChange, ...]:
+    """The changes that may count from this moment on: of each scope the last one without an end, and those after it."""
+    same = MODE.alias()
+    endless = select(func.max(same.c.id)).where(
+        same.c.client == MODE.c.client, same.c.topic == MODE.c.topic, same.c.until.is_(None)
+    )
+    may_count = and_(
+        MODE.c.id >= func.coalesce(endless.scalar_subquery(), 0), or_(MODE.c.until.is_(None), MODE.c.until > now)
+    )
+    rows = connection.execute(select(*_COLUMNS).where(may_count).order_by(MODE.c.id))
     return tuple(ModeChange(*row) for row in rows)
 
 
@@ -69,10 +78,12 @@ def add_changes(connection: Connection, changes: Sequence[ModeChange]) -> None:
     connection.execute(insert(MODE), [change._asdict() for change in changes])
 
 
+def counting(changes: Iterable[ModeChange], now: int) -> dict[Scope, ModeChange]:
+    """Those of *changes*, oldest first, that count now: of each scope the last one whose end has not come."""
+    return {change.scope: change for change in changes if change.until is None or now < change.until}
+
+
 def chosen(changes: Iterable[ModeChange], now: int) -> dict[Scope, Choice]:
-    """What *changes* say at this moment: none that was cleared, none whose end has come."""
-    return {
-        change.scope: read_or_silent(change.mode)
-        for change in changes
-        if change.mode != CLEARED and (change.until is None or now < change.until)
-    }
+    """What *changes* say at this moment; nothing of a scope that was cleared."""
+    found = counting(changes, now)
+    return {scope: read_or_silent(change.mode) for scope, change in found.items() if change.mode != CLEARED}

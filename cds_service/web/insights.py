@@ -109,7 +109,7 @@ def _plot(name: str) -> Response:
 def _modes() -> dict[str, object]:
     """The mode in force, and the changes in the database that it comes from."""
     modes = cast("Modes", current_app.extensions["cds_modes"])
-    return {"in force": modes.told(), "changes": [change.told() for change in modes.known.changes]}
+    return {"in force": modes.told(), "changes": [change.told() for change in modes.known.counting.values()]}
 
 
 VIEWS: dict[str, Callable[..., Response]] = {

@@ -162,6 +162,39 @@ def test_command_changes_it_at_once(
     assert len(rows(database_url, MODE)) == 5
 
 
+def test_after_its_end_what_was_before_counts(
+    database_url: str, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A trial with an end in the midst of silence ends in silence, not with what the settings say.
+
+    Everything switched off until an hour comes back as it was then, topics too; the log says that an end has come.
+    """
+    end = ("--until", "2999-01-01T00:00+00:00")
+    with hospital(database_url) as service:
+        mode(service, "silent", *BY, "--yes")
+        mode(service, "on", "--topic", D, *BY)
+        mode(service, "on", *BY, *end)
+        assert topics(service.open(chart(**BOTH))) == [LOW, D]
+        mode(service, "off", "--everywhere", *BY, "--yes", *end)
+        assert part(service) == "off"
+        changes = service.client.get("/insights.json").get_json()["mode"]["changes"]
+        assert [(change["for"], change["mode"]) for change in changes] == [
+            ("service", "off"),
+            (f"topic {D}", "cleared"),
+        ]
+        caplog.clear()
+        with patch("time.time", lambda: 33e9):
+            look(service)
+        assert part(service) == f"silent ({D} on)"
+        assert topics(service.open(chart(**BOTH))) == [D]
+        told = [vars(record)["fields"] for record in caplog.records if record.name == kept_modes.LOG.name]
+        said = [(fields["scope"], fields["now"], fields["why"]) for fields in told]
+        assert said == [("service", "silent", "its end has come"), (f"topic {D}", "on", "its end has come")]
+        mode(service, "clear", *BY)
+        assert part(service) == "on"
+    assert "in force for anyone: on" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -181,6 +214,17 @@ def test_command_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str], wor
         assert said in capsys.readouterr().err
         assert rows(service.url, MODE) == []
         mode(service, "silent", *BY, critical_stays_on=True)
+
+
+def test_command_asks_of_a_share_as_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Who takes critical cards from the patients that a share shows them to is asked; who adds patients is not."""
+    with hospital(f"sqlite:///{tmp_path}/cds.sqlite3") as service:
+        mode(service, "share", "50", *BY, "--yes")
+        for words in (("silent",), ("off",), ("share", "20"), ("off", "--topic", SEVERE)):
+            mode(service, *words, *BY, expected=2)
+            assert "say --yes" in capsys.readouterr().err
+        mode(service, "share", "80", *BY)
+        mode(service, "on", *BY)
 
 
 @pytest.mark.parametrize("settings", [{"topic_modes": ("magnesium=silent",)}, {"mode": "share 50", "feedback": False}])
