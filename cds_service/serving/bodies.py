@@ -114,14 +114,14 @@ class Bodies:
                 async for _ in exchange:
                     continue
 
-    async def throw_away(self, exchange: RsgiExchange) -> None:
-        """Let a body come within its size and time, and keep nothing of it: the answer needs none of it.
+    async def throw_away(self, exchange: RsgiExchange, seconds: float) -> None:
+        """Let a body come within its size and time, *seconds* at most, and keep nothing of it: no answer needs it.
 
         Where more of it may come the connection is closed on it, and the client may not see its answer.
         """
         size = 0
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._limits.seconds):
+            async with asyncio.timeout(min(seconds, self._limits.seconds)):
                 async for piece in exchange:
                     size += len(piece)
                     if size > self._limits.one:

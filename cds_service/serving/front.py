@@ -129,7 +129,7 @@ class Front:
         mode = environment[IN_FORCE] = self._unread.asked(environment, who)
         if mode is None or not mode.is_off:
             return await self._bodies.read(environment, exchange, held)
-        await self._bodies.throw_away(exchange)
+        await self._bodies.throw_away(exchange, self._limits.deadline / 2)
         return b""
 
     async def _let_in(self, environment: WSGIEnvironment) -> Caller | None:

@@ -49,8 +49,8 @@ def test_every_process_follows(tmp_path: Path) -> None:
 
 
 def test_body_that_nobody_reads() -> None:
-    """With `off` a large body, a slow one and none are answered 200 alike; the log has no patient and no fault."""
-    with serving(as_of=TODAY, mode="off", feedback=False) as served:
+    """With `off` a body larger than is read, half of one and none are 200 alike; the log has no fault."""
+    with serving(as_of=TODAY, mode="off", feedback=False, max_body=100_000) as served:
         for body in (b"", b"{", LARGE):
             response = requests.post(f"{served.url}{URL}", data=body, timeout=PATIENCE)
             assert (response.status_code, response.json()) == (200, {"cards": []})
@@ -75,3 +75,14 @@ def test_body_that_nobody_reads_and_that_comes_in_pieces(announced: str) -> None
             late = wire.send(request("POST", URL, announced), piece).whole()
 
     assert [(answer.status, answer.json) for answer in (whole, late)] == [(200, {"cards": []})] * 2
+
+
+def test_body_that_nobody_reads_and_that_never_comes() -> None:
+    """With `off` a body is waited for no longer than half of the call's time, whatever it may take otherwise: 200."""
+    with (
+        serving(as_of=TODAY, mode="off", feedback=False, body_timeout=60, request_deadline=1) as served,
+        Wire(served.port, timeout=PATIENCE) as wire,
+    ):
+        answer = wire.send(request("POST", URL, "Content-Length: 9000"), b"{").whole()
+
+    assert (answer.status, answer.json) == (200, {"cards": []})
