@@ -159,19 +159,21 @@ def _log(before: Known, after: Known) -> None:
     was, now = before.choices.places[0], after.choices.places[0]
     for scope in sorted({*was, *now}):
         if was.get(scope) != now.get(scope):
-            change = after.counting.get(scope)
-            is_new = change is not None and change not in before.changes
-            LOG.warning("mode", extra={"fields": _told(scope, was, now, change if is_new else None)})
+            fields = {
+                "scope": str(scope),
+                "was": str(was.get(scope, "as registry and settings say")),
+                "now": str(now.get(scope, "as registry and settings say")),
+            }
+            LOG.warning("mode", extra={"fields": fields | _why(scope, before, after)})
 
 
-def _told(scope: Scope, was: Chosen, now: Chosen, change: ModeChange | None) -> dict[str, str]:
-    """What is told of a scope; without a new *change* the end of one has come, and what was before it counts."""
-    fields = {
-        "scope": str(scope),
-        "was": str(was.get(scope, "as registry and settings say")),
-        "now": str(now.get(scope, "as registry and settings say")),
-    }
-    return fields | ({"why": "its end has come"} if change is None else {"by": change.made_by, "why": change.why})
+def _why(scope: Scope, before: Known, after: Known) -> dict[str, str]:
+    """Who changed a scope and why; or that what counted before counts again, or that the database is another one."""
+    change, old = after.counting.get(scope), before.counting.get(scope)
+    if change is not None and change not in before.changes:
+        return {"by": change.made_by, "why": change.why}
+    ended = old is not None and old.until is not None
+    return {"why": "its end has come" if ended else "the database does not have it any more"}
 
 
 ALWAYS_ON = Modes((), critical_stays=False, database=None)

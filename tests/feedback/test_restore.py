@@ -14,6 +14,7 @@ import pytest
 import time_machine
 from sqlalchemy import Table
 
+from cds_service import kept_modes
 from cds_service.store import database
 from cds_service.store.database import Database
 from cds_service.store.mode_changes import ModeChange, add_changes
@@ -128,7 +129,9 @@ def test_backup_of_an_hour_ago(database_url: str, back_up: Callable[[], Restore]
     }  # fmt: skip
 
 
-def test_processes_that_have_the_old_file_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_that_have_the_old_file_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """Two processes in the place of whose file the backup is put (`mv`) show, keep and follow what that holds."""
     monkeypatch.setattr(database, "GLANCE", -1.0)  # look-ups see at once what they otherwise see within a second
     file = tmp_path / "cds.sqlite3"
@@ -153,6 +156,8 @@ def test_processes_that_have_the_old_file_open(tmp_path: Path, monkeypatch: pyte
         assert [shown(service, "p2") for service in (first, second)] == [[D], [D]]
     assert count(url, FEEDBACK) == 2
     assert count(url, MODE) == 0
+    whys = [vars(record)["fields"]["why"] for record in caplog.records if record.name == kept_modes.LOG.name]
+    assert whys == ["a test"] * 2 + ["the database does not have it any more"] * 2
 
 
 def test_tokens_of_the_hour_that_is_lost(database_url: str, back_up: Callable[[], Restore], tmp_path: Path) -> None:
