@@ -67,8 +67,6 @@ class Bench:
         self.payloads = payloads.written(self.kit, self.work)
         self.bodies = {size: file.read_bytes() for size, file in self.payloads.files.items()}
         self.notes: list[str] = []
-        self.seconds: dict[tuple[str, str], int] = {}
-        """How long each server is measured with each size of request."""
 
     def report(self) -> table.Report:
         """Measure everything."""
@@ -132,12 +130,13 @@ class Bench:
                 _say(f"{name} gets warm")
                 with self._or_left_out(name, servers):
                     servers[name] = stack.enter_context(self._running(name, self.folder / name))
-                    self._warm_up(name, servers[name])
-            for number, size in itertools.product(range(self.rounds), self.bodies):
+                    self._warm_up(servers[name])
+            for number, (size, file) in itertools.product(range(self.rounds), self.payloads.files.items()):
                 _say(f"round {number + 1}, {size}")
                 for name in list(servers)[:: -1 if number % 2 else 1]:  # none is always first
                     with self._or_left_out(name, servers):
-                        samples[size][name].append(self._measure(servers[name], size, self.seconds[name, size]))
+                        sample = servers[name].measure(file, CONNECTIONS, servers[name].seconds[size])
+                        samples[size][name].append(sample)
             uses = {name: table.Use(one.started_in, one.started_for, *one.peak_mib()) for name, one in servers.items()}
         return {size: {name: found[name] for name in servers} for size, found in samples.items()}, uses
 
@@ -152,19 +151,16 @@ class Bench:
             servers.pop(name, None)
             self.notes.append(f"{name} was left out: {problem}")
 
-    def _warm_up(self, name: str, server: Server) -> None:
+    def _warm_up(self, server: Server) -> None:
         """Put load on a server until it gets no faster, and note how long it is to be measured."""
-        for size, body in self.bodies.items():
-            if not server.has_cards(body):
+        for size, file in self.payloads.files.items():
+            if not server.has_cards(self.bodies[size]):
                 raise Unusable(f"does not answer the {size} request")
-            rate, before = self._measure(server, size, WARM_UP).rate, 0.0
+            rate, before = server.measure(file, CONNECTIONS, WARM_UP).rate, 0.0
             while rate > STABLE * before:
-                rate, before = self._measure(server, size, WARM_UP).rate, rate
+                rate, before = server.measure(file, CONNECTIONS, WARM_UP).rate, rate
             enough = math.ceil(ENOUGH * CONNECTIONS / rate)
-            self.seconds[name, size] = max(SECONDS, min(LONGEST * SECONDS, enough))
-
-    def _measure(self, server: Server, size: str, seconds: int) -> Sample:
-        return server.measure(self.payloads.files[size], CONNECTIONS, seconds)
+            server.seconds[size] = max(SECONDS, min(LONGEST * SECONDS, enough))
 
     def _inside(self) -> Inside:
         """Where the time goes, measured by a process of its own on the core of the servers."""
@@ -172,10 +168,8 @@ class Bench:
         command = written("taskset -c {core} {bin}/python -m benchmarks.inside", self.places)
         command += [str(self.payloads.files["typical"]), str(self.payloads.as_of)]
         with (self.folder / "inside.log").open("wb") as log:
-            done = subprocess.run(
-                command, cwd=ROOT, env=environment({}), stdout=subprocess.PIPE, stderr=log, check=True
-            )
-        return msgspec.json.decode(done.stdout, type=Inside)
+            told = subprocess.check_output(command, cwd=ROOT, env=environment({}), stderr=log)
+        return msgspec.json.decode(told, type=Inside)
 
 
 def _say(what: str) -> None:

@@ -10,7 +10,6 @@ patient of the share saw cards always or never, and if no call that began 5 seco
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from collections import Counter
@@ -23,6 +22,7 @@ from threading import Event, local
 from typing import Any, NamedTuple
 
 import requests
+from pydantic_settings import BaseSettings
 
 from tests.feedback.hospital import URL, chart
 from tests.support import postgres
@@ -40,6 +40,12 @@ KINDS: tuple[tuple[dict[str, Any], tuple[str, ...]], ...] = (
     ({"vitamin_d": [vitd("41")], "magnesium": [mg("0.95")]}, ()),
 )
 """What is on file of patients, and the topics of the cards that are due."""
+
+
+class Options(BaseSettings):
+    """What the environment says."""
+
+    patients: int = 200
 
 
 class Opened(NamedTuple):
@@ -180,14 +186,11 @@ def switch_off(database: str, hospital: Hospital) -> float:
 
 def main() -> int:
     """Run it; 0 if all is as it should be."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--patients", type=int, default=200)
-    options = parser.parse_args()
     with ExitStack() as stack:
         database = stack.enter_context(postgres.running()).fresh()
         settings: dict[str, Any] = {"workers": 2, "as_of": AS_OF, "feedback": True, "database_url": database}
         machines = [stack.enter_context(serving(**settings, mode="silent")) for _ in range(2)]
-        good = live(database, Hospital(machines, options.patients), machines[0])
+        good = live(database, Hospital(machines, Options().patients), machines[0])
     print("as it should be" if good else "NOT as it should be")
     return 0 if good else 1
 

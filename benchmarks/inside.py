@@ -29,7 +29,7 @@ from typing import Any
 import msgspec
 from flask import Flask
 
-from benchmarks.payloads import AS_OF, with_observations
+from benchmarks.payloads import AS_OF, SERVICE, with_observations
 from cds_service import create_app, logs
 from cds_service.hooks.memory import FORGETFUL
 from cds_service.hooks.record import Call
@@ -37,7 +37,6 @@ from cds_service.hooks.service import Engine
 from cds_service.serving.server import ALLOCATIONS_BEFORE_COLLECTION
 from cds_service.settings import NUMBERS_FOLDER, Settings
 
-SERVICE = "vitamin-d-magnesium"
 ROUNDS, CALLS, WARM_UP = 5, 60, 30
 OBSERVATIONS = (1, 10, 100, 1_000, 10_000)
 POINT_SECONDS = 0.2

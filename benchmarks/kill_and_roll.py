@@ -12,7 +12,6 @@ the end.
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import os
@@ -31,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from pydantic_settings import BaseSettings
 
 from benchmarks.traffic import CHART, FEEDBACK, LARGE, Load, Outcome
 from tests.feedback.posting import kept
@@ -46,7 +46,13 @@ QUIET = 5.0
 RUSH = 8
 """Large charts that are opened just before something is done, so that there is something to lose."""
 NEW_VERSION = "0.1.0.post1"
-LOG = logging.getLogger("roll")
+LOG, LOGS = logging.getLogger("roll"), Path(".cache/roll")
+
+
+class Options(BaseSettings):
+    """What the environment says: requests a second."""
+
+    rate: float = 30
 
 
 @dataclass
@@ -119,25 +125,24 @@ class Phase:
     """A stretch of the run: its outcomes, and the moments at which a copy was killed."""
 
     name: str
-    begin: float
+    begin: float = field(default_factory=time.time)
     end: float = 0.0
     outcomes: list[Outcome] = field(default_factory=list)
     kills: list[float] = field(default_factory=list)
     nobody_left: bool = False
     """Whether a new connection may be refused: the only copy was stopped."""
 
-    def refused(self) -> list[Outcome]:
-        """The requests that found nobody on the port, where nobody can be."""
-        return [one for one in self.outcomes if self.nobody_left and one.told == "NewConnectionError"]
+    def under_way(self, outcome: Outcome) -> bool:
+        """Whether it was under way, anywhere, at a kill."""
+        return any(outcome.at <= kill <= outcome.at + outcome.seconds for kill in self.kills)
 
-    def failed(self) -> list[Outcome]:
-        """The requests that were not answered as they should be."""
-        refused = self.refused()
-        return [one for one in self.outcomes if not one.good and one not in refused]
-
-    def under_way(self, outcomes: list[Outcome]) -> list[Outcome]:
-        """Those of *outcomes* that were under way, anywhere, at a kill."""
-        return [one for one in outcomes if any(one.at <= kill <= one.at + one.seconds for kill in self.kills)]
+    def verdict(self, outcome: Outcome) -> str:
+        """What became of a request."""
+        if outcome.good:
+            return "good"
+        if self.nobody_left and outcome.told == "NewConnectionError":
+            return "refused"
+        return "lost" if self.under_way(outcome) else "failed"
 
 
 def asked(
@@ -148,7 +153,7 @@ def asked(
     with Load(port, KINDS, rate) as load:
         for name, things in steps.items():
             LOG.info("-- %s", name)
-            phase = Phase(name, time.time())
+            phase = Phase(name)
             phases.append(phase)
             time.sleep(QUIET)
             for number, act in things:
@@ -173,9 +178,12 @@ def nginx(folder: Path, ports: Sequence[int], port: int) -> Iterator[Path]:
     command = configured(folder, changes)
     if command is None:
         sys.exit("nginx is needed")
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    try:
         yield folder / "cds-service.log"
+    finally:
         process.send_signal(signal.SIGQUIT)
+        process.wait()
 
 
 def new_version(folder: Path) -> Path:
@@ -188,42 +196,38 @@ def new_version(folder: Path) -> Path:
     return folder
 
 
-def tell(phases: Sequence[Phase], access: Path) -> None:
+def tell(phases: Sequence[Phase], access: Path) -> Counter[str]:
     """All phases, and what failed; of nginx's access log, how many requests were put to a second copy."""
     calls = [json.loads(line) for line in access.read_text(encoding="utf-8").splitlines()]
     twice = [call["at"] for call in calls if ", " in call["upstreams"]]
-    LOG.info(
-        "%44s %6s %6s %6s %11s %19s %7s", "", "sent", "200", "failed", "tried twice", "under way at a kill", "refused"
-    )
+    total = Counter[str]()
     for phase in phases:
-        counts = (len(phase.outcomes), sum(one.good for one in phase.outcomes), len(phase.failed()))
-        more = (sum(phase.begin <= at < phase.end for at in twice), len(phase.under_way(phase.outcomes)))
-        LOG.info("%44s %6d %6d %6d %11d %19d %7d", phase.name, *counts, *more, len(phase.refused()))
-    for phase in phases:
-        for failed, count in Counter((one.kind, one.status, one.told) for one in phase.failed()).items():
-            LOG.info("failed in %r: %d x %s", phase.name, count, failed)
+        counts = Counter(map(phase.verdict, phase.outcomes))
+        counts["under way at a kill"] = sum(map(phase.under_way, phase.outcomes))
+        counts["tried twice"] = sum(phase.begin <= at < phase.end for at in twice)
+        LOG.info("%-42s %s", phase.name, ", ".join(f"{count} {what}" for what, count in counts.items()))
+        for outcome in phase.outcomes:
+            if phase.verdict(outcome) in ("lost", "failed"):
+                LOG.info("%s", outcome)
+        total += counts
+    return total
 
 
-def judge(phases: Sequence[Phase], acknowledged: list[str], stored: list[str], versions: set[str]) -> bool:
+def judge(total: Counter[str], acknowledged: Sequence[str], stored: Sequence[str], versions: set[str]) -> bool:
     """Say what is right and what is not."""
-    failed = sum(len(phase.failed()) for phase in phases)
-    at_kills = sum(len(phase.under_way(phase.failed())) for phase in phases)
     once = bool(acknowledged) and set(acknowledged) <= set(stored) and len(set(stored)) == len(stored)
-    LOG.info("%d requests failed under way at a kill, %d otherwise.", at_kills, failed - at_kills)
+    LOG.info("%d requests answered, %d lost at a kill, %d failed.", total["good"], total["lost"], total["failed"])
     told = "each once" if once else "NOT EACH ONCE"
     LOG.info("%d feedbacks acknowledged, %d kept, %s.", len(acknowledged), len(stored), told)
     LOG.info("The copies answer as %s.", " and ".join(versions))
-    return failed == at_kills and once and versions == {NEW_VERSION}
+    return total["failed"] == 0 and once and versions == {NEW_VERSION}
 
 
 def main() -> int:
     """Run it all."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rate", type=float, default=30, help="requests a second")
-    parser.add_argument("--log", type=Path, default=Path(".cache/roll/log.txt"), help="what happened")
-    options = parser.parse_args()
-    options.log.parent.mkdir(parents=True, exist_ok=True)
-    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stdout), logging.FileHandler(options.log, "w")]
+    rate = Options().rate
+    LOGS.mkdir(parents=True, exist_ok=True)
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stdout), logging.FileHandler(LOGS / "log.txt", "w")]
     logging.basicConfig(format="%(asctime)s %(message)s", handlers=handlers, level=logging.INFO)
     with tempfile.TemporaryDirectory(prefix="cds-roll-") as place, postgres.running() as server, ExitStack() as ends:
         folder, database = Path(place), server.fresh()
@@ -237,12 +241,12 @@ def main() -> int:
         LOG.info("nginx in front of two copies (%s), PostgreSQL behind", copies[0].version())
         port = free_port()
         with nginx(folder / "nginx", [copy.port for copy in copies], port) as access:
-            phases, acknowledged = asked(copies, port, BEHIND_NGINX, options.rate)
+            phases, acknowledged = asked(copies, port, BEHIND_NGINX, rate)
         versions = {copy.version() for copy in copies}
-        of_one, more = asked([alone], alone.port, ALONE, options.rate)
-        tell([*phases, *of_one], access)
-        good = judge([*phases, *of_one], acknowledged + more, kept(database), versions)
-        shutil.copy(access.with_name("error.log"), options.log.with_name("nginx-error.log"))
+        of_one, more = asked([alone], alone.port, ALONE, rate)
+        total = tell([*phases, *of_one], access)
+        good = judge(total, acknowledged + more, kept(database), versions)
+        shutil.copy(access.with_name("error.log"), LOGS / "nginx-error.log")
     return 0 if good else 1
 
 

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 Json = dict[str, Any]
+SERVICE = "vitamin-d-magnesium"
 AS_OF, KIT_AS_OF = date(2026, 3, 2), date(2025, 11, 2)
 """The days on which the newest results are fresh: ours, and the kit's."""
 NEWEST, EARLIER = date(2026, 2, 20), date(2026, 1, 20)

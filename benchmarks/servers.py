@@ -130,6 +130,8 @@ class Server:
         self.url, self._first = url, psutil.Process(pid)
         self.started_in = self.started_for = 0.0
         """Seconds until the first answer, and the CPU time that went into it."""
+        self.seconds: dict[str, int] = {}
+        """How long it is to be measured with each size of request."""
 
     def has_cards(self, body: bytes) -> bool:
         """Whether it answers *body* with cards.

@@ -1,7 +1,7 @@
 """An hour of mixed good and bad requests, and of attacks that take turns: do memory and latency stay flat?
 
     make soak                      # an hour; SOAK_SECONDS=120 RATE=30 make soak: less
-    .venv/bin/python -m benchmarks.soak --seconds 60 --only "a flood of feedback"    # one attack, or several
+    SOAK_SECONDS=60 ONLY="a flood of feedback" make soak    # one attack, or several with commas between them
 
 `cds-service serve` runs with tokens, two processes and a SQLite file; requests come at a steady rate, whether or not
 earlier ones are answered. About a sixth of them is bad on purpose. Beside them others attack (`attacks.py`). Every ten
@@ -17,7 +17,6 @@ with what is kept.
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
 import statistics
@@ -33,6 +32,8 @@ from typing import Any
 
 import psutil
 from flask import Flask
+from pydantic import Field
+from pydantic_settings import BaseSettings
 
 from benchmarks.attacks import ATTACKS, TURN, attackers, possible
 from benchmarks.traffic import BAD, CHART, FEEDBACK, GOOD, LARGE, Load, Outcome
@@ -59,6 +60,15 @@ PLOTS = {
 }
 """The title of each plot, and the columns that its lines show."""
 Row = dict[str, Any]
+
+
+class Options(BaseSettings):
+    """What the environment says: how long, requests a second, attacks with commas between them, where plots go."""
+
+    soak_seconds: int = Field(default=3600, ge=TURN)
+    rate: float = 30
+    only: str = ""
+    soak_plots: Path = Path(".cache/soak")
 
 
 def taken(siege: Siege) -> Row:
@@ -151,7 +161,6 @@ def draw(rows: list[Row], folder: Path) -> None:
     """The two plots."""
     minutes = rows[-1]["seconds"] / 60
     across = [(minutes * mark / MARKS, f"{minutes * mark / MARKS:.3g} min") for mark in range(MARKS + 1)]
-    folder.mkdir(parents=True, exist_ok=True)
     for file, (title, columns) in PLOTS.items():
         lines = {name: [(row["seconds"] / 60, row.get(column)) for row in rows] for name, column in columns.items()}
         with Flask("cds_service", template_folder="web/templates").app_context():
@@ -183,17 +192,10 @@ def judge(rows: list[Row], a_round: int) -> bool:
 
 def main() -> int:
     """Run it all."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=int, default=3600)
-    parser.add_argument("--rate", type=float, default=30, help="requests a second")
-    parser.add_argument("--only", action="append", choices=list(ATTACKS), help="an attack; may be repeated")
-    parser.add_argument("--plots", type=Path, default=Path(".cache/soak"), help="the folder of the plots")
-    options = parser.parse_args()
-    attacks = options.only or possible()
-    rows = run(soak(options.seconds, options.rate, attacks), Path(".cache/soak/samples.jsonl"))
-    if not rows:
-        parser.error(f"no samples: --seconds must be at least {TURN}")
-    draw(rows, options.plots)
+    options = Options()
+    attacks = options.only.split(",") if options.only else possible()
+    rows = run(soak(options.soak_seconds, options.rate, attacks), options.soak_plots / "samples.jsonl")
+    draw(rows, options.soak_plots)
     return 0 if judge(rows, len(attacks)) else 1
 
 

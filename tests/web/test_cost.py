@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from benchmarks.idle_orders import order_of_another_kind
-from benchmarks.payloads import own
-from benchmarks.shapes import AS_OF, SHAPES, request
+from benchmarks.payloads import AS_OF, own
+from benchmarks.shapes import SHAPES, request
 from cds_service.hooks.order_hooks import SELECT
 from cds_service.hooks.service import Engine
 from tests.support.fixtures import SERVICE, engine
