@@ -60,6 +60,7 @@ class Bench:
     def __init__(self, options: Options, folder: Path) -> None:
         """The first core is for servers, the last for the load and everything else."""
         self.rounds, self.kit, self.work = options.rounds, options.bench_kit.absolute(), options.perf_work.absolute()
+        self.work.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         cores = sorted(os.sched_getaffinity(0))
         self.core, self.load_core = cores[0], cores[-1]
@@ -95,13 +96,13 @@ class Bench:
 
     def _peers(self) -> list[str]:
         """The peers that may be had, which are set up."""
-        names = [name for name in SERVERS if name != OURS]
-        if (self.kit / "run.sh").is_file() and not all(is_set_up(name, self.work) for name in names):
+        names, kit = [name for name in SERVERS if name != OURS], (self.kit / "run.sh").is_file()
+        if kit and not all(is_set_up(name, self.work) for name in names):
             _say("setting up the peers takes some minutes")
             set_up(self.kit, self.work)
-        there = [name for name in names if is_set_up(name, self.work)]
-        for name in set(names) - set(there):
-            self.notes.append(f"{name} was left out: it needs the comparison kit (BENCH_KIT), and HAPI Java and Maven")
+        there = [name for name in names if kit and is_set_up(name, self.work)]
+        needed = f"the comparison kit (BENCH_KIT), and HAPI Java and Maven; see {self.work / 'set-up.log'}"
+        self.notes += [f"{name} was left out: it needs {needed}" for name in names if name not in there]
         return there
 
     def _running(self, name: str, folder: Path) -> AbstractContextManager[Server]:

@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import count
 from subprocess import run
-from threading import Event, local
+from threading import Event
 from typing import Any, NamedTuple
 
 import requests
@@ -61,17 +61,14 @@ class Hospital:
 
     def __init__(self, machines: list[Served], patients: int) -> None:
         self._machines, self._patients = machines, patients
-        self._own = local()
-        self._turn = count()
+        self._session, self._turn = requests.Session(), count()
 
     def open(self, patient: int) -> Opened:
         """Open the chart of *patient*."""
-        session: requests.Session = getattr(self._own, "session", None) or requests.Session()
-        self._own.session = session
         asked = chart(patient=f"patient-{patient}", **KINDS[patient % len(KINDS)][0])
         machine = self._machines[next(self._turn) % len(self._machines)]
         began = time.monotonic()
-        response = session.post(f"{machine.url}{URL}", json=asked, timeout=PATIENCE)
+        response = self._session.post(f"{machine.url}{URL}", json=asked, timeout=PATIENCE)
         response.raise_for_status()
         return Opened(patient, began, len(response.json()["cards"]))
 
