@@ -11,10 +11,11 @@ import queue
 import random
 import threading
 import time
+import uuid
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import requests
 import urllib3
@@ -80,10 +81,8 @@ class Requests:
 
     def feedback(self) -> bytes:
         """Feedback on a card that came, or on one that nobody knows."""
-        told = item(self._chooser)
-        return json.dumps(
-            {"feedback": [told | {"card": self._cards.popleft() if self._cards else told["card"]}]}
-        ).encode()
+        card = self._cards.popleft() if self._cards else str(uuid.uuid4())
+        return json.dumps({"feedback": [item(self._chooser) | {"card": card}]}).encode()
 
     def remember(self, answer: bytes) -> None:
         """Cards came."""
@@ -129,12 +128,6 @@ BAD = {
 """Kinds of requests, and how often they come beside one another."""
 
 
-class Connections(urllib3.HTTPConnectionPool):
-    """Connections that take turns; of its own the pool would use the last one first, and load one process alone."""
-
-    QueueCls: Any = queue.Queue
-
-
 class Load:
     """Requests at a steady rate, whether or not earlier ones are answered; a context manager."""
 
@@ -142,10 +135,10 @@ class Load:
         """*rate* is requests a second; *port* may be that of a proxy; *sign* is for a service that asks for tokens."""
         self._port, self._kinds, self._rate, self._sign = port, kinds, rate, sign
         self._requests = Requests(SEED)
-        self._connections = Connections("127.0.0.1", port, timeout=PATIENCE, maxsize=THREADS)
+        self._own = threading.local()
         self._outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
         self._stop = threading.Event()
-        self._threads = ThreadPoolExecutor(THREADS)
+        self._threads = ThreadPoolExecutor(THREADS, initializer=self._connect)
         self._clock = threading.Thread(target=self._run)
         self.acknowledged: list[str] = []
         """The cards whose feedback was answered 200."""
@@ -160,7 +153,6 @@ class Load:
         self._stop.set()
         self._clock.join()
         self._threads.shutdown()
-        self._connections.close()
 
     def taken(self) -> list[Outcome]:
         """The outcomes since this was last asked."""
@@ -171,6 +163,10 @@ class Load:
         for _ in range(count):
             self._threads.submit(self._send, LARGE, self._requests.large())
         time.sleep(FOR_A_MOMENT)
+
+    def _connect(self) -> None:
+        """Each thread has a connection of its own, so that every process of the service is asked."""
+        self._own.connection = urllib3.HTTPConnectionPool("127.0.0.1", self._port, timeout=PATIENCE)
 
     def _run(self) -> None:
         chooser = random.Random(SEED)  # noqa: S311 - no secret
@@ -199,7 +195,7 @@ class Load:
 
     def _whole(self, kind: Kind, body: bytes) -> tuple[int, bytes]:
         method = "POST" if body else "GET"
-        answer = self._connections.urlopen(method, kind.path, body or None, self._headers(kind), retries=False)
+        answer = self._own.connection.urlopen(method, kind.path, body or None, self._headers(kind), retries=False)
         return answer.status, answer.data
 
     def _cut(self, kind: Kind, body: bytes) -> tuple[int | None, bytes]:
