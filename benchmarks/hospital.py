@@ -22,6 +22,7 @@ from threading import Event
 from typing import Any, NamedTuple
 
 import requests
+from pydantic import Field
 from pydantic_settings import BaseSettings
 
 from tests.feedback.hospital import URL, chart
@@ -43,9 +44,9 @@ KINDS: tuple[tuple[dict[str, Any], tuple[str, ...]], ...] = (
 
 
 class Options(BaseSettings):
-    """What the environment says."""
+    """What the environment says; of fewer patients the report would not tell the counts, as they could be known."""
 
-    patients: int = 200
+    patients: int = Field(default=200, ge=60)
 
 
 class Opened(NamedTuple):
