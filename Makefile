@@ -99,20 +99,14 @@ fuzz: .venv/dev-ready
 test-load: .venv/dev-ready
 	$(BIN)/pytest -q -rs -m load
 
-SOAK_SECONDS ?= 3600
-RATE         ?= 30
-SOAK_PLOTS   ?= .cache/soak
-
 soak: .venv/dev-ready
-	$(BIN)/python -m benchmarks.soak --seconds $(SOAK_SECONDS) --rate $(RATE) --plots $(SOAK_PLOTS)
+	$(BIN)/python -m benchmarks.soak
 
 roll: .venv/dev-ready
-	$(BIN)/python -m benchmarks.kill_and_roll --rate $(RATE)
-
-PATIENTS ?= 200
+	$(BIN)/python -m benchmarks.kill_and_roll
 
 hospital: .venv/dev-ready
-	$(BIN)/python -m benchmarks.hospital --patients $(PATIENTS)
+	$(BIN)/python -m benchmarks.hospital
 
 test-deploy: .venv/deploy-ready
 	$(BIN)/pytest -q -rs -m deploy
@@ -127,7 +121,7 @@ deploy-tools:
 attack: .venv/dev-ready
 	$(BIN)/python tests/mutations.py
 
-bench: .venv/runtime-ready
+bench: .venv/dev-ready
 	$(BIN)/python -m benchmarks.bench
 
 instructions: .venv/runtime-ready

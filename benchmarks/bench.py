@@ -3,282 +3,194 @@
 Every round visits every server in turn, each pinned to one core with the load on another; ratios are taken inside a
 round, so that what slows the machine down slows both down. Peers that cannot be had are left out, and it says why.
 
-ROUNDS (5), SECS (2, of each measurement), CONC (8 connections), SIZES (small,typical,large), PEERS
-(bare,duties,healthchain,hapi), BENCH_KIT (.cache/kit, where the peers come from) and PERF_WORK (.cache/bench, where
-they are installed) in the environment change it.
+ROUNDS (5), BENCH_KIT (.cache/kit, where the peers come from; empty for none) and PERF_WORK (.cache/bench, where they
+are installed) in the environment change it.
 """
 
 from __future__ import annotations
 
+import itertools
+import math
 import os
-import platform
 import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime
-from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
+from pydantic import PositiveInt, ValidationError
+from pydantic_settings import BaseSettings
 
-from benchmarks import load, payloads, peers, table
+from benchmarks import payloads, table
 from benchmarks.inside import Inside
-from benchmarks.load import LoadFailed, Sample, interleaved
-from benchmarks.payloads import SIZES, Payloads
-from benchmarks.servers import OURS, Server, Spec, Unusable, last_line, ours, pinned, running
-from tests.support.serving import environment
+from benchmarks.servers import OURS, SERVERS, Sample, Server, Unusable, is_set_up, running, set_up, versions, written
+from tests.support.serving import COMMAND, ROOT, environment
 
-ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / ".cache" / "bench" / "table.md"
+SECONDS, CONNECTIONS = 2, 8
+"""Of each measurement."""
+WARM_UP = 5
+"""Seconds after which it is looked whether a server has become faster."""
 STARTS = 5
 """Starts of our server, with a new database and with the same once more."""
+STABLE = 1.05
+"""A server is warm when another measurement is no better than this."""
+ENOUGH, LONGEST = 5, 10
+"""Answers for each connection that a measurement is to have, and how many times longer it may last for that."""
 
 
-class Wrong(Exception):
-    """Something that its user must mend."""
-
-
-@dataclass(frozen=True)
-class Options:
+class Options(BaseSettings):
     """What the environment says."""
 
-    rounds: int
-    seconds: int
-    connections: int
-    sizes: tuple[str, ...]
-    peers: tuple[str, ...]
-    kit: Path
-    work: Path
-
-
-def options(variables: Mapping[str, str]) -> Options:
-    """Read them.
-
-    Raises:
-        Wrong: one of them is.
-    """
-    return Options(
-        rounds=_number(variables, "ROUNDS", 5),
-        seconds=_number(variables, "SECS", 2),
-        connections=_number(variables, "CONC", 8),
-        sizes=_some_of(variables, "SIZES", SIZES),
-        peers=() if variables.get("PEERS") == "none" else _some_of(variables, "PEERS", tuple(peers.NAMES)),
-        kit=(ROOT / variables.get("BENCH_KIT", ".cache/kit")).resolve(),
-        work=(ROOT / variables.get("PERF_WORK", ".cache/bench")).resolve(),
-    )
-
-
-def _number(variables: Mapping[str, str], name: str, usual: int) -> int:
-    given = variables.get(name, str(usual))
-    if not given.isdecimal() or int(given) < 1:
-        raise Wrong(f"{name}={given}: a whole number from 1 on is needed")
-    return int(given)
-
-
-def _some_of(variables: Mapping[str, str], name: str, known: Sequence[str]) -> tuple[str, ...]:
-    given = variables.get(name, ",".join(known))
-    chosen = tuple(given.split(","))
-    if not set(chosen) <= set(known):
-        raise Wrong(f"{name}={given}: choose from {', '.join(known)}")
-    return chosen
+    rounds: PositiveInt = 5
+    bench_kit: Path = ROOT / ".cache" / "kit"
+    perf_work: Path = PAGE.parent
 
 
 class Bench:
     """One run: what it has, and what is lacking."""
 
-    def __init__(self, chosen: Options, cores: Sequence[int], folder: Path) -> None:
-        """The first of *cores* is for servers, the last for the load and everything else."""
-        self.options, self.folder = chosen, folder
+    def __init__(self, options: Options, folder: Path) -> None:
+        """The first core is for servers, the last for the load and everything else."""
+        self.rounds, self.kit, self.work = options.rounds, options.bench_kit.absolute(), options.perf_work.absolute()
+        self.work.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        cores = sorted(os.sched_getaffinity(0))
         self.core, self.load_core = cores[0], cores[-1]
-        self.notes: list[str] = []
-        self.rates: dict[tuple[str, str], float] = {}
-        self.payloads: Payloads = payloads.written(chosen.kit, chosen.work, chosen.sizes)
+        self.places = {"bin": COMMAND.parent, "work": self.work, "kit": self.kit, "core": self.core}
+        self.payloads = payloads.written(self.kit, self.work)
         self.bodies = {size: file.read_bytes() for size, file in self.payloads.files.items()}
-        self.first_body = self.bodies.get("typical", next(iter(self.bodies.values())))
-        if self.core == self.load_core:
-            self.notes.append("one core only: servers and load share it, so throughput and waiting mean little")
+        self.notes: list[str] = []
 
     def report(self) -> table.Report:
         """Measure everything."""
-        about = self._about()
-        specs = self._peers()
-        about |= peers.versions(self.options.work) if specs else {}
+        names = [OURS, *self._peers()]
+        about = self._about() | {name: versions(name, self.places) for name in names}
         os.sched_setaffinity(0, {self.load_core})
         first, again = self._starts()
-        samples, uses = self._load(specs)
-        self.notes.append(f"load average at the end {os.getloadavg()[0]:.1f}")
+        samples, uses = self._load(names)
         return table.Report(about, samples, uses, again, first, self._inside(), self.notes)
 
     def _about(self) -> dict[str, str]:
-        chosen = self.options
-        packages = ("granian", "flask", "msgspec", "sqlalchemy")
+        git = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
+        commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
+        processor = re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
+        sizes = ", ".join(f"{size} {len(body):,} bytes" for size, body in self.bodies.items())
         return {
-            "date and commit": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {_commit()}",
-            "machine": f"{os.cpu_count()} cores, {_processor()}; load average at the start {os.getloadavg()[0]:.1f}",
-            "measured": f"rounds: {chosen.rounds}, {chosen.seconds} s each (slow servers longer); "
-            f"{chosen.connections} connections; server on core {self.core}, load on core {self.load_core}; "
+            "date and commit": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {commit}",
+            "machine": f"{os.cpu_count()} cores, {processor[1] if processor else 'of an unknown kind'}; "
+            f"load average at the start {os.getloadavg()[0]:.1f}",
+            "measured": f"rounds: {self.rounds}, {SECONDS} s each (slow servers longer); {CONNECTIONS} connections; "
+            f"servers on core {self.core}, load on core {self.load_core}; "
             "told is the median (least..most) over the rounds",
-            "requests": f"{self.payloads.origin}: "
-            + ", ".join(f"{size} {len(body):,} bytes" for size, body in self.bodies.items()),
-            OURS: f"Python {sys.version.split()[0]}, "
-            + ", ".join(f"{name} {version(name)}" for name in packages)
-            + "; one worker, feedback on, SQLite",
+            "requests": f"{self.payloads.origin}: {sizes}",
+            "service": "one worker, feedback on, SQLite",
         }
 
-    def _peers(self) -> list[Spec]:
-        """The peers that may be had."""
-        chosen = self.options
-        lacking = {peer: peers.why_not(peer, chosen.kit) for peer in chosen.peers}
-        wanted = [peer for peer, why in lacking.items() if why is None]
-        self.notes += [f"{peers.NAMES[peer]} was left out: {why}" for peer, why in lacking.items() if why is not None]
-        if wanted:
-            _say("peers (setting them up takes some minutes the first time)")
-        try:
-            peers.set_up(chosen.kit, chosen.work, wanted)
-        except Unusable as problem:
-            self.notes.append(str(problem))
-        return [peers.spec(peer, chosen.kit, chosen.work) for peer in wanted]
+    def _peers(self) -> list[str]:
+        """The peers that may be had, which are set up."""
+        names, kit = [name for name in SERVERS if name != OURS], (self.kit / "run.sh").is_file()
+        if kit and not all(is_set_up(name, self.work) for name in names):
+            _say("setting up the peers takes some minutes")
+            set_up(self.kit, self.work)
+        there = [name for name in names if kit and is_set_up(name, self.work)]
+        needed = f"the comparison kit (BENCH_KIT), and HAPI Java and Maven; see {self.work / 'set-up.log'}"
+        self.notes += [f"{name} was left out: it needs {needed}" for name in names if name not in there]
+        return there
+
+    def _running(self, name: str, folder: Path) -> AbstractContextManager[Server]:
+        """A server whose files are in *folder*; the settings are for ours."""
+        folder.mkdir(exist_ok=True)
+        database = f"sqlite:///{folder}/bench.sqlite3"
+        settings = environment({"as_of": self.payloads.as_of, "workers": 1, "database_url": database})
+        return running(SERVERS[name], self.places, folder, settings, self.bodies["typical"])
 
     def _starts(self) -> tuple[list[float], list[float]]:
-        """Seconds from the start of our server to its first answer: with a new database, and with one that is there."""
+        """CPU of our server from its start to its first answer: with a new database, and with one that is there."""
         _say("starts")
-        first: list[float] = []
-        again: list[float] = []
+        found: tuple[list[float], list[float]] = ([], [])
         for number in range(STARTS):
-            folder = self.folder / f"start-{number}"
-            folder.mkdir()
-            for kept in (first, again):
-                with self._ours(folder) as server:
-                    kept.append(server.started_in)
-        return first, again
+            for kept in found:
+                with self._running(OURS, self.folder / f"start-{number}") as server:
+                    kept.append(server.started_for)
+        return found
 
-    def _ours(self, folder: Path) -> AbstractContextManager[Server]:
-        return running(ours(self.payloads.as_of, folder), self.first_body, self.core, self.folder / "cds-service.log")
-
-    def _load(self, specs: Sequence[Spec]) -> tuple[dict[str, dict[str, list[Sample]]], dict[str, table.Use]]:
+    def _load(self, names: list[str]) -> tuple[table.Samples, dict[str, table.Use]]:
         """Put load on all servers, round by round, and read their memory at the end."""
-        chosen = self.options
+        servers: dict[str, Server] = {}
+        samples: dict[str, dict[str, list[Sample]]] = {size: defaultdict(list) for size in self.bodies}
         with ExitStack() as stack:
-            own = stack.enter_context(self._ours(self.folder))
-            self._check(own)
-            servers = {OURS: own}
-            for spec in specs:
-                log = self.folder / f"{spec.name.replace(' ', '-')}.log"
-                try:
-                    servers[spec.name] = stack.enter_context(running(spec, self.first_body, self.core, log))
-                    self._check(servers[spec.name])
-                except (Unusable, OSError, ValueError) as problem:
-                    servers.pop(spec.name, None)
-                    self._leave_out(spec.name, str(problem))
-            samples = interleaved(list(servers), chosen.sizes, 1, partial(self._warm_up, servers), self._leave_out)
-            warm = list(samples[chosen.sizes[0]])
-            _say(f"{chosen.rounds} rounds of {', '.join(warm)}")
-            samples = interleaved(warm, chosen.sizes, chosen.rounds, partial(self._measure, servers), self._leave_out)
-            return samples, {name: _memory(servers[name]) for name in samples[chosen.sizes[0]]}
+            for name in names:
+                _say(f"{name} gets warm")
+                with self._or_left_out(name, servers):
+                    servers[name] = stack.enter_context(self._running(name, self.folder / name))
+                    self._warm_up(servers[name])
+            for number, (size, file) in itertools.product(range(self.rounds), self.payloads.files.items()):
+                _say(f"round {number + 1}, {size}")
+                for name in list(servers)[:: -1 if number % 2 else 1]:  # none is always first
+                    with self._or_left_out(name, servers):
+                        sample = servers[name].measure(file, CONNECTIONS, servers[name].seconds[size])
+                        samples[size][name].append(sample)
+            uses = {name: table.Use(one.started_in, one.started_for, *one.peak_mib()) for name, one in servers.items()}
+        return {size: {name: found[name] for name in servers} for size, found in samples.items()}, uses
 
-    def _check(self, server: Server) -> None:
-        for body in self.bodies.values():
-            server.check(body)
+    @contextmanager
+    def _or_left_out(self, name: str, servers: dict[str, Server]) -> Iterator[None]:
+        """A peer that fails is left out from there on; ours must not."""
+        try:
+            yield
+        except Unusable as problem:
+            if name == OURS:
+                raise
+            servers.pop(name, None)
+            self.notes.append(f"{name} was left out: {problem}")
 
-    def _leave_out(self, name: str, why: str) -> None:
-        self.notes.append(f"{name} was left out: {why}")
+    def _warm_up(self, server: Server) -> None:
+        """Put load on a server until it gets no faster, and note how long it is to be measured."""
+        for size, file in self.payloads.files.items():
+            if not server.has_cards(self.bodies[size]):
+                raise Unusable(f"does not answer the {size} request")
+            rate, before = server.measure(file, CONNECTIONS, WARM_UP).rate, 0.0
+            while rate > STABLE * before:
+                rate, before = server.measure(file, CONNECTIONS, WARM_UP).rate, rate
+            enough = math.ceil(ENOUGH * CONNECTIONS / rate)
+            server.seconds[size] = max(SECONDS, min(LONGEST * SECONDS, enough))
 
-    def _warm_up(self, servers: Mapping[str, Server], name: str, size: str) -> Sample:
-        server = servers[name]
-        sample = load.measure(server, self.payloads.files[size], self.options.connections, server.spec.warm_up)
-        self.rates[name, size] = sample.rate
-        return sample
-
-    def _measure(self, servers: Mapping[str, Server], name: str, size: str) -> Sample:
-        chosen = self.options
-        seconds = load.long_enough(chosen.seconds, chosen.connections, self.rates[name, size])
-        return load.measure(servers[name], self.payloads.files[size], chosen.connections, seconds)
-
-    def _inside(self) -> Inside | None:
+    def _inside(self) -> Inside:
         """Where the time goes, measured by a process of its own on the core of the servers."""
-        if "typical" not in self.payloads.files:
-            self.notes.append("where the time goes was not measured: SIZES leaves out the typical request")
-            return None
         _say("inside one process")
-        log = self.folder / "inside.log"
-        arguments = (str(self.payloads.files["typical"]), str(self.payloads.as_of))
-        with log.open("wb") as printed:
-            done = subprocess.run(
-                [*pinned(self.core), sys.executable, "-m", "benchmarks.inside", *arguments],
-                cwd=ROOT,
-                env=environment({}),
-                stdout=subprocess.PIPE,
-                stderr=printed,
-                check=False,
-            )
-        if done.returncode == 0:
-            return msgspec.json.decode(done.stdout, type=Inside)
-        self.notes.append(f"where the time goes could not be measured: {last_line(log)}")
-        return None
-
-
-def _memory(server: Server) -> table.Use:
-    return table.Use(*server.peak_mib(), server.started_in, server.started_for)
-
-
-def _commit() -> str:
-    git = ["git", "-C", str(ROOT)]
-    commit = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    changed = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=False)
-    return (commit.stdout.strip() or "no commit") + (" with changes" if changed.stdout else "")
-
-
-def _processor() -> str:
-    told = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    found = re.search(r"^model name\s*:\s*(.+)$", told, re.MULTILINE)
-    return found[1] if found else platform.machine()
+        command = written("taskset -c {core} {bin}/python -m benchmarks.inside", self.places)
+        command += [str(self.payloads.files["typical"]), str(self.payloads.as_of)]
+        with (self.folder / "inside.log").open("wb") as log:
+            told = subprocess.check_output(command, cwd=ROOT, env=environment({}), stderr=log)
+        return msgspec.json.decode(told, type=Inside)
 
 
 def _say(what: str) -> None:
     print(f"bench: {what}", file=sys.stderr, flush=True)
 
 
-def _ended(signal_number: int, _: object) -> None:
-    """End as after Ctrl-C: whatever was started is ended too."""
-    sys.exit(128 + signal_number)
-
-
-def main() -> int:
-    """Run it; the exit status."""
-    signal.signal(signal.SIGTERM, _ended)
-    if not Path("/proc/self/stat").is_file():
-        _say("it reads what servers use from /proc: run it on Linux")
-        return 1
+def main() -> None:
+    """Run it."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: stopped"))  # whatever was started is ended too
     if not shutil.which("wrk"):
-        _say("wrk is not there: apt install wrk")
-        return 1
-    try:
-        chosen = options(os.environ)
-        chosen.work.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="cds-bench-") as folder:
-            report = Bench(chosen, sorted(os.sched_getaffinity(0)), Path(folder)).report()
-    except Wrong as problem:
-        _say(str(problem))
-        return 1
-    except (Unusable, LoadFailed) as problem:
-        _say(f"{OURS} {problem}")
-        return 1
-    except KeyboardInterrupt:
-        _say("stopped")
-        return 130
-    page = table.written(report)
+        sys.exit("bench: wrk is not there: apt install wrk")
     PAGE.parent.mkdir(parents=True, exist_ok=True)
-    PAGE.write_text(page, encoding="utf-8")
-    print(page)
-    return 0
+    try:
+        with tempfile.TemporaryDirectory(prefix="cds-bench-") as folder:
+            report = Bench(Options(), Path(folder)).report()
+    except (ValidationError, Unusable) as problem:
+        sys.exit(f"bench: {problem}")
+    PAGE.write_text(table.written(report), encoding="utf-8")
+    print(PAGE.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

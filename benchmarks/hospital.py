@@ -10,7 +10,6 @@ patient of the share saw cards always or never, and if no call that began 5 seco
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from collections import Counter
@@ -19,10 +18,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import count
 from subprocess import run
-from threading import Event, local
+from threading import Event
 from typing import Any, NamedTuple
 
 import requests
+from pydantic import Field
+from pydantic_settings import BaseSettings
 
 from tests.feedback.hospital import URL, chart
 from tests.support import postgres
@@ -42,6 +43,12 @@ KINDS: tuple[tuple[dict[str, Any], tuple[str, ...]], ...] = (
 """What is on file of patients, and the topics of the cards that are due."""
 
 
+class Options(BaseSettings):
+    """What the environment says; of fewer patients the report would not tell the counts, as they could be known."""
+
+    patients: int = Field(default=200, ge=60)
+
+
 class Opened(NamedTuple):
     """A chart that was opened: whose, when, how many cards it showed."""
 
@@ -55,17 +62,14 @@ class Hospital:
 
     def __init__(self, machines: list[Served], patients: int) -> None:
         self._machines, self._patients = machines, patients
-        self._own = local()
-        self._turn = count()
+        self._session, self._turn = requests.Session(), count()
 
     def open(self, patient: int) -> Opened:
         """Open the chart of *patient*."""
-        session: requests.Session = getattr(self._own, "session", None) or requests.Session()
-        self._own.session = session
         asked = chart(patient=f"patient-{patient}", **KINDS[patient % len(KINDS)][0])
         machine = self._machines[next(self._turn) % len(self._machines)]
         began = time.monotonic()
-        response = session.post(f"{machine.url}{URL}", json=asked, timeout=PATIENCE)
+        response = self._session.post(f"{machine.url}{URL}", json=asked, timeout=PATIENCE)
         response.raise_for_status()
         return Opened(patient, began, len(response.json()["cards"]))
 
@@ -180,14 +184,11 @@ def switch_off(database: str, hospital: Hospital) -> float:
 
 def main() -> int:
     """Run it; 0 if all is as it should be."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--patients", type=int, default=200)
-    options = parser.parse_args()
     with ExitStack() as stack:
         database = stack.enter_context(postgres.running()).fresh()
         settings: dict[str, Any] = {"workers": 2, "as_of": AS_OF, "feedback": True, "database_url": database}
         machines = [stack.enter_context(serving(**settings, mode="silent")) for _ in range(2)]
-        good = live(database, Hospital(machines, options.patients), machines[0])
+        good = live(database, Hospital(machines, Options().patients), machines[0])
     print("as it should be" if good else "NOT as it should be")
     return 0 if good else 1
 

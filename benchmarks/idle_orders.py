@@ -10,9 +10,7 @@ process under callgrind (valgrind).
 from __future__ import annotations
 
 import os
-import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -22,19 +20,15 @@ import msgspec
 from flask import Flask, Response, request
 
 from benchmarks.inside import application, caller
-from benchmarks.payloads import AS_OF, typical
-from cds_service import logs
+from benchmarks.instructions import between_marks
+from benchmarks.payloads import AS_OF, own
 from cds_service.hooks.order_hooks import SELECT
-from cds_service.settings import NUMBERS_FOLDER
 
 ECHO = "/echo"
 ADDRESSES = (ECHO, f"/cds-services/{SELECT}")
 WARM_UP, CALLS = 5, 40
 MOST = 1_000_000
 """Instructions above the echo that are allowed (order hooks, part 1)."""
-MARK = "getppid"
-"""A function of the C library that nothing else calls: before each call of it callgrind writes down what was spent."""
-TOTAL = re.compile(r"^(?:summary|totals): (\d+)", re.MULTILINE)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -44,40 +38,26 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     if shutil.which("valgrind") is None:
         sys.exit("valgrind is needed")
-    echo, order = counted()
+    echo, order = (total // CALLS for total in between_marks("benchmarks.idle_orders", "--inside"))
     print(f"empty echo: {echo:,} instructions a call")
     print(f"order-select for an unrelated drug: {order:,}")
     print(f"above the echo: {order - echo:,} of {MOST:,}")
     return int(order - echo > MOST)
 
 
-def counted() -> list[int]:
-    """Instructions of a call of each address, by this module under valgrind."""
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder, "callgrind")
-        valgrind = ["valgrind", "--tool=callgrind", f"--dump-before={MARK}", f"--callgrind-out-file={out}"]
-        command = [*valgrind, sys.executable, "-m", "benchmarks.idle_orders", "--inside"]
-        subprocess.run(command, check=True, capture_output=True, env={**os.environ, "PYTHONHASHSEED": "0"})
-        spent = [Path(f"{out}.{number}").read_text(encoding="utf-8") for number in (2, 3)]
-    return [int(TOTAL.findall(text)[0]) // CALLS for text in spent]
-
-
 def make_calls() -> None:
     """The calls that are counted: those of each address between two marks."""
     body = order_of_another_kind()
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ[NUMBERS_FOLDER] = folder  # before anything counts
-        logs.set_up()
-        with application(Path(folder), AS_OF) as app:
-            add_echo(app)
-            calls = [caller(app, body, address) for address in ADDRESSES]
-            for call in calls * WARM_UP:
-                call()
-            for call in calls:
-                os.getppid()
-                for _ in range(CALLS):
-                    call()
+    with tempfile.TemporaryDirectory() as folder, application(Path(folder), AS_OF) as app:
+        add_echo(app)
+        calls = [caller(app, body, address) for address in ADDRESSES]
+        for call in calls * WARM_UP:
+            call()
+        for call in calls:
             os.getppid()
+            for _ in range(CALLS):
+                call()
+        os.getppid()
 
 
 def add_echo(app: Flask) -> None:
@@ -92,7 +72,7 @@ def add_echo(app: Flask) -> None:
 
 def order_of_another_kind() -> bytes:
     """An order-select for amoxicillin, with the prefetch of a typical chart."""
-    asked = msgspec.json.decode(typical())
+    asked = msgspec.json.decode(own("typical"))
     draft = {
         "resourceType": "MedicationRequest",
         "id": "request-123",

@@ -29,7 +29,7 @@ from typing import Any
 import msgspec
 from flask import Flask
 
-from benchmarks.payloads import AS_OF, with_observations
+from benchmarks.payloads import AS_OF, SERVICE, with_observations
 from cds_service import create_app, logs
 from cds_service.hooks.memory import FORGETFUL
 from cds_service.hooks.record import Call
@@ -37,7 +37,6 @@ from cds_service.hooks.service import Engine
 from cds_service.serving.server import ALLOCATIONS_BEFORE_COLLECTION
 from cds_service.settings import NUMBERS_FOLDER, Settings
 
-SERVICE = "vitamin-d-magnesium"
 ROUNDS, CALLS, WARM_UP = 5, 60, 30
 OBSERVATIONS = (1, 10, 100, 1_000, 10_000)
 POINT_SECONDS = 0.2
@@ -50,17 +49,17 @@ LIBRARIES = ("flask", "werkzeug", "sqlalchemy", "prometheus_client")
 class Inside(msgspec.Struct):
     """What was measured; all times are seconds of CPU for one call."""
 
-    stages: dict[str, float]
+    stages: dict[str, float] = {}
     """Decode, prefetch, logic and cards, as `/metrics` has them, of an engine without feedback."""
-    engine: float
+    engine: float = 0
     """A call of the engine, with feedback."""
-    application: float
+    application: float = 0
     """A call through the WSGI interface, in the thread that answers."""
-    background: float
+    background: float = 0
     """What such a call leaves to be written by another thread."""
-    rings: dict[str, float]
+    rings: dict[str, float] = {}
     """The share of each ring and library in a call, by the profiler."""
-    line: list[tuple[int, int, float]]
+    line: list[tuple[int, int, float]] = []
     """Observations, bytes of the request, and what it costs."""
 
 
@@ -68,8 +67,6 @@ def main(arguments: Sequence[str]) -> None:
     """Measure, and print it."""
     body, as_of = Path(arguments[0]).read_bytes(), date.fromisoformat(arguments[1])
     with tempfile.TemporaryDirectory() as folder:
-        os.environ[NUMBERS_FOLDER] = folder  # before anything counts
-        logs.set_up()
         with application(Path(folder), as_of) as app:
             stages, engine, whole = parts(app, body)
             rings = by_ring(caller(app, body))
@@ -82,7 +79,9 @@ def main(arguments: Sequence[str]) -> None:
 
 @contextmanager
 def application(folder: Path, as_of: date) -> Iterator[Flask]:
-    """The application, with the garbage collector told what the server tells it."""
+    """The application with its files in *folder*, a line of log for a call, and what the server tells the collector."""
+    os.environ[NUMBERS_FOLDER] = str(folder)  # before anything counts
+    logs.set_up()
     app = create_app(
         Settings(
             as_of=as_of,

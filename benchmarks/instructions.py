@@ -29,10 +29,8 @@ from typing import Any
 import msgspec
 
 from benchmarks.inside import application, caller
-from benchmarks.payloads import AS_OF, typical
-from cds_service import logs
+from benchmarks.payloads import AS_OF, own
 from cds_service.feedback import recorder
-from cds_service.settings import NUMBERS_FOLDER
 
 RECORDED = Path(__file__).with_suffix(".json")
 ALLOWED = 0.05
@@ -99,14 +97,19 @@ def build() -> str:
 
 def instructions() -> int:
     """Instructions of a call, by running this module under valgrind."""
+    (total,) = between_marks("benchmarks.instructions", INSIDE)
+    return total // CALLS
+
+
+def between_marks(*module: str) -> list[int]:
+    """Instructions from each call of `os.getppid` to the next, in a module that is run under valgrind."""
     with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder, "counted")
-        valgrind = ["valgrind", "--tool=callgrind", f"--dump-before={MARK}", f"--callgrind-out-file={out}"]
-        python = [sys.executable, "-m", "benchmarks.instructions", INSIDE]
-        subprocess.run([*valgrind, *python], check=True, capture_output=True, env={**os.environ, "PYTHONHASHSEED": "0"})
-        between = Path(f"{out}.2").read_text()  # the first holds what was before the first mark
-    (total,) = re.findall(r"^totals: (\d+)", between, re.MULTILINE)
-    return int(total) // CALLS
+        valgrind = ["valgrind", "--tool=callgrind", f"--dump-before={MARK}", f"--callgrind-out-file={folder}/counted"]
+        command = [*valgrind, sys.executable, "-m", *module]
+        subprocess.run(command, check=True, capture_output=True, env={**os.environ, "PYTHONHASHSEED": "0"})
+        files = sorted(Path(folder).iterdir(), key=lambda file: int(file.suffix[1:] or 0))
+        found = [re.findall(r"^totals: (\d+)", file.read_text(), re.MULTILINE) for file in files]
+    return [int(total) for (total,) in found[2:]]  # before the first mark, and after the last
 
 
 def functions() -> int:
@@ -130,19 +133,21 @@ def functions() -> int:
 def calls() -> Iterator[Callable[[int], None]]:
     """What makes one call, for a patient by number; all that it leaves to be written is written in the end."""
     recorder.GATHERING = 3600.0
-    with tempfile.TemporaryDirectory() as folder, Path(folder, "log").open("w") as log, redirect_stderr(log):
-        os.environ[NUMBERS_FOLDER] = folder
-        logs.set_up()
-        with application(Path(folder), AS_OF) as app:
-            made = [caller(app, typical().replace(b"typical", b"%07d" % number)) for number in range(CALLS)]
-            keeper = app.extensions["cds_recorder"]
-            for call in made[:WARM_UP]:
-                call()
-            keeper.flush(3600)
-            os.getppid()
-            yield lambda number: made[number]()
-            keeper.flush(3600)
-            os.getppid()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Path(folder, "log").open("w") as log,
+        redirect_stderr(log),
+        application(Path(folder), AS_OF) as app,
+    ):
+        made = [caller(app, own("typical").replace(b"typical", b"%07d" % number)) for number in range(CALLS)]
+        keeper = app.extensions["cds_recorder"]
+        for call in made[:WARM_UP]:
+            call()
+        keeper.flush(3600)
+        os.getppid()
+        yield lambda number: made[number]()
+        keeper.flush(3600)
+        os.getppid()
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ the end.
 
 from __future__ import annotations
 
-import argparse
 import json
+import logging
 import os
 import re
 import shutil
@@ -23,28 +23,36 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import requests
+from pydantic_settings import BaseSettings
 
-from benchmarks.traffic import AS_OF, Client, Kind, Load, Outcome
+from benchmarks.traffic import CHART, FEEDBACK, LARGE, Load, Outcome
 from tests.feedback.posting import kept
 from tests.support import postgres
+from tests.support.nginx import configured
 from tests.support.postgres import free_port
-from tests.support.serving import COMMAND, ROOT, Served, environment, start
+from tests.support.serving import COMMAND, ROOT, Served, environment, start, until
+from tests.web.calls import TODAY
 
-CONFIGURATION = ROOT / "deploy" / "nginx" / "cds-service.conf"
-NEW_VERSION = "0.1.0.post1"
-KINDS: dict[Kind, float] = {Client.chart: 80, Client.large: 2, Client.feedback: 18}
+KINDS = {CHART: 80, LARGE: 2, FEEDBACK: 18}
 QUIET = 5.0
-"""Seconds of load after something was done."""
+"""Seconds of load before and after something is done."""
 RUSH = 8
 """Large charts that are opened just before something is done, so that there is something to lose."""
-STARTS_WITHIN = 60.0
+NEW_VERSION = "0.1.0.post1"
+LOG, LOGS = logging.getLogger("roll"), Path(".cache/roll")
+
+
+class Options(BaseSettings):
+    """What the environment says: requests a second."""
+
+    rate: float = 30
 
 
 @dataclass
@@ -52,42 +60,28 @@ class Copy:
     """One copy of the service on a port of its own, stopped and started again."""
 
     name: str
-    port: int
     folder: Path
     settings: dict[str, Any]
-    code: Path | None = None
-    """Where another version is installed; `None` for this one."""
+    new_code: Path
+    """Where the new version is installed."""
+    port: int = field(default_factory=free_port)
     served: Served = field(init=False)
 
-    def start(self) -> None:
-        """Start it, and wait until it is ready for calls."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        log_file = self.folder / "log"
-        variables = environment(self.settings) | ({"PYTHONPATH": str(self.code)} if self.code else {})
-        process = start([COMMAND, "serve", "--port", str(self.port)], self.folder, log_file, variables)
-        self.served = Served(process, self.folder, log_file, port=self.port)
-        latest = time.monotonic() + STARTS_WITHIN
-        while not self.ready():
-            if process.poll() is not None or time.monotonic() > latest:
-                raise RuntimeError(f"{self.name} does not start:\n{self.served.log}")
-            time.sleep(0.1)
+    def start(self, **variables: str) -> None:
+        """Start it, and wait until it answers."""
+        self.folder.mkdir(exist_ok=True)
+        log = self.folder / "log"
+        variables = environment(self.settings) | variables
+        process = start([COMMAND, "serve", "--port", str(self.port)], self.folder, log, variables)
+        self.served = Served(process, self.folder, log, port=self.port)
+        self.served.wait()
 
-    def ready(self) -> bool:
-        """Whether it may be sent calls."""
-        try:
-            return requests.get(f"{self.served.url}/readyz", timeout=5).status_code == requests.codes.ok
-        except requests.RequestException:
-            return False
-
-    def version(self) -> str:
-        """The version that answers on its port."""
-        found = re.search(
-            r'cds_build_info\{.*version="([^"]+)"', requests.get(f"{self.served.url}/metrics", timeout=5).text
-        )
-        return found[1] if found else "unknown"
+    def start_new(self) -> None:
+        """Start the new version of it."""
+        self.start(PYTHONPATH=str(self.new_code))
 
     def kill(self) -> None:
-        """All its processes at once, as when a machine or a container dies."""
+        """End all its processes at once, as when a machine or a container dies."""
         os.killpg(self.served.pid, signal.SIGKILL)
         self.served.process.wait()
 
@@ -99,11 +93,31 @@ class Copy:
         """Ask it to replace its server processes, and wait until it has."""
         before = set(self.served.workers)
         os.kill(self.served.pid, signal.SIGHUP)
-        latest = time.monotonic() + STARTS_WITHIN
-        while before & set(self.served.workers) and time.monotonic() < latest:
-            time.sleep(0.1)
-        if before & set(self.served.workers):
-            raise RuntimeError(f"{self.name} keeps its old processes:\n{self.served.log}")
+        until(lambda: not before & set(self.served.workers), f"{self.name} keeps its old processes")
+
+    def version(self) -> str:
+        """The version that answers on its port."""
+        told = requests.get(f"{self.served.url}/metrics", timeout=5).text
+        found = re.search(r'cds_build_info\{.*version="([^"]+)"', told)
+        return found[1] if found else "unknown"
+
+
+Step = tuple[int, Callable[[Copy], None]]
+"""Which copy, and what is done to it."""
+BEHIND_NGINX: Mapping[str, Sequence[Step]] = {
+    "steady": [],
+    "each copy killed (SIGKILL), started anew": [(0, Copy.kill), (0, Copy.start), (1, Copy.kill), (1, Copy.start)],
+    "one copy stopped (SIGTERM), started anew": [(0, Copy.stop), (0, Copy.start)],
+    "both rolled to a new version": [(0, Copy.stop), (0, Copy.start_new), (1, Copy.stop), (1, Copy.start_new)],
+    "both reloaded (SIGHUP)": [(0, Copy.reload), (1, Copy.reload)],
+    "steady again": [],
+}
+ALONE: Mapping[str, Sequence[Step]] = {
+    "alone, steady": [],
+    "alone, reloaded (SIGHUP)": [(0, Copy.reload)],
+    "alone, stopped (SIGTERM)": [(0, Copy.stop)],
+}
+"""The phases of a run; each begins and ends with load and nothing else."""
 
 
 @dataclass
@@ -111,257 +125,129 @@ class Phase:
     """A stretch of the run: its outcomes, and the moments at which a copy was killed."""
 
     name: str
-    begin: float
+    begin: float = field(default_factory=time.time)
+    end: float = 0.0
     outcomes: list[Outcome] = field(default_factory=list)
     kills: list[float] = field(default_factory=list)
-    end: float = 0.0
-    tried_twice: int = 0
-    refused_is_right: bool = False
-    """Whether a new connection may be refused: nobody is left who could answer."""
+    nobody_left: bool = False
+    """Whether a new connection may be refused: the only copy was stopped."""
 
-    @property
-    def failed(self) -> list[Outcome]:
-        """The requests that were not answered as they should be."""
-        return [outcome for outcome in self.outcomes if not outcome.good and not self._refused(outcome)]
-
-    @property
-    def refused(self) -> int:
-        """How many found nobody on the port, where nobody can be."""
-        return sum(self._refused(outcome) for outcome in self.outcomes)
-
-    def under_way(self) -> int:
-        """How many requests were under way, anywhere, at a kill."""
-        return sum(self._at_a_kill(outcome) for outcome in self.outcomes)
-
-    def wrong(self) -> list[Outcome]:
-        """The failed ones that were not under way at a kill."""
-        return [outcome for outcome in self.failed if not self._at_a_kill(outcome)]
-
-    def _refused(self, outcome: Outcome) -> bool:
-        return self.refused_is_right and not outcome.reused and outcome.told == ConnectionRefusedError.__name__
-
-    def _at_a_kill(self, outcome: Outcome) -> bool:
+    def under_way(self, outcome: Outcome) -> bool:
+        """Whether it was under way, anywhere, at a kill."""
         return any(outcome.at <= kill <= outcome.at + outcome.seconds for kill in self.kills)
 
+    def verdict(self, outcome: Outcome) -> str:
+        """What became of a request."""
+        if outcome.good:
+            return "good"
+        if self.nobody_left and outcome.told == "NewConnectionError":
+            return "refused"
+        return "lost" if self.under_way(outcome) else "failed"
 
-class Run:
-    """What happened, written down as it happens."""
 
-    def __init__(self, log: Path) -> None:
-        """*log* is written anew."""
-        log.parent.mkdir(parents=True, exist_ok=True)
-        self._log = log.open("w", encoding="utf-8")
-        self._begin = time.monotonic()
-        self.phases: list[Phase] = []
-
-    def tell(self, text: str) -> None:
-        """Print a line, and write it into the log."""
-        print(text, flush=True)
-        print(text, file=self._log, flush=True)
-
-    def happened(self, text: str) -> None:
-        """A line with its moment."""
-        self.tell(f"{time.monotonic() - self._begin:7.2f} s  {text}")
-
-    @contextmanager
-    def phase(self, name: str, load: Load) -> Iterator[Phase]:
-        """What is asked until the block ends."""
-        self.happened(f"-- {name}")
-        phase = Phase(name, time.time())
-        yield phase
-        phase.end = time.time()
-        phase.outcomes += load.taken()
-        self.phases.append(phase)
-
-    def table(self) -> None:
-        """All phases, and what failed."""
-        self.tell(f"\n{'':44} {'sent':>6} {'200':>6} {'failed':>6} {'tried twice':>11} {'under way at a kill':>19}")
-        for phase in self.phases:
-            good = sum(outcome.good for outcome in phase.outcomes)
-            counts = f"{len(phase.outcomes):6} {good:6} {len(phase.failed):6} {phase.tried_twice:11}"
-            told = f"; {phase.refused} refused after it had ended" if phase.refused else ""
-            self.tell(f"{phase.name:44} {counts} {phase.under_way() if phase.kills else '':>19}{told}")
-        for phase in self.phases:
-            kinds = Counter((o.kind, o.status, o.told, "kept" if o.reused else "new") for o in phase.failed)
-            for (kind, status, told, connection), count in kinds.items():
-                self.tell(f"failed in {phase.name!r}: {count} {kind}, status {status} {told}, {connection} connection")
+def asked(
+    copies: Sequence[Copy], port: int, steps: Mapping[str, Sequence[Step]], rate: float
+) -> tuple[list[Phase], list[str]]:
+    """Go through phases while the service at *port* is asked; what came of each, and the feedback acknowledged."""
+    phases = []
+    with Load(port, KINDS, rate) as load:
+        for name, things in steps.items():
+            LOG.info("-- %s", name)
+            phase = Phase(name)
+            phases.append(phase)
+            time.sleep(QUIET)
+            for number, act in things:
+                load.rush(RUSH)
+                phase.kills += [time.monotonic()] if act is Copy.kill else []
+                phase.nobody_left = act is Copy.stop and len(copies) == 1
+                act(copies[number])
+                LOG.info("%s: %s", copies[number].name, act.__name__)
+                time.sleep(QUIET)
+            phase.end, phase.outcomes = time.time(), load.taken()
+    phases[-1].outcomes += load.taken()
+    return phases, load.acknowledged
 
 
 @contextmanager
-def nginx(folder: Path, ports: list[int], port: int) -> Iterator[Path]:
+def nginx(folder: Path, ports: Sequence[int], port: int) -> Iterator[Path]:
     """Run nginx with the configuration as it is shipped, but for its ports and TLS; its access log."""
     folder.mkdir()
-    access, text = folder / "access.log", CONFIGURATION.read_text(encoding="utf-8")
-    changes = {
-        "listen 443 ssl;": f"listen 127.0.0.1:{port};",
-        "server 127.0.0.1:8001 ": f"server 127.0.0.1:{ports[0]} ",
-        "server 127.0.0.1:8002 ": f"server 127.0.0.1:{ports[1]} ",
-        "/var/log/nginx/cds-service.log": str(access),
-    }
-    for old, new in changes.items():
-        if text.count(old) != 1:
-            raise RuntimeError(f"{CONFIGURATION} has no {old!r}, or has it twice")
-        text = text.replace(old, new)
-    text = re.sub(r"^ *ssl_.*\n", "", text, flags=re.MULTILINE)
-    (folder / "cds-service.conf").write_text(text, encoding="utf-8")
-    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    temporary = "\n".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds)
-    user = "user root;" if os.geteuid() == 0 else ""
-    (folder / "nginx.conf").write_text(
-        f"{user}\ndaemon off;\nworker_processes 2;\npid {folder}/pid;\nerror_log {folder}/error.log;\nevents {{}}\n"
-        f"http {{\n{temporary}\ninclude {folder}/cds-service.conf;\n}}\n",
-        encoding="utf-8",
-    )
-    command = [shutil.which("nginx") or "/usr/sbin/nginx", "-p", str(folder), "-c", str(folder / "nginx.conf")]
-    subprocess.run([*command, "-t", "-q"], check=True)
+    comment = dict.fromkeys(("ssl_certificate ", "ssl_certificate_key ", "ssl_protocols "), "# ")
+    servers = {f"127.0.0.1:{shipped}": f"127.0.0.1:{own}" for shipped, own in zip((8001, 8002), ports, strict=True)}
+    changes = {"listen 443 ssl": f"listen 127.0.0.1:{port}", "/var/log/nginx": str(folder), **comment, **servers}
+    command = configured(folder, changes)
+    if command is None:
+        sys.exit("nginx is needed")
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     try:
-        yield access
+        yield folder / "cds-service.log"
     finally:
         process.send_signal(signal.SIGQUIT)
         process.wait()
 
 
 def new_version(folder: Path) -> Path:
-    """A wheel of this tree with another number, installed into a folder of its own."""
-    tree, wheels, installed = folder / "tree", folder / "wheels", folder / "installed"
-    tree.mkdir(parents=True)
-    for name in ("cds_service", "docs", "fhir_fixtures"):
-        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("README.md", "LICENSE"):
-        shutil.copy(ROOT / name, tree)
-    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    project = re.sub(r'^version = ".*"$', f'version = "{NEW_VERSION}"', project, count=1, flags=re.MULTILINE)
-    (tree / "pyproject.toml").write_text(project, encoding="utf-8")
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(wheels)],
-        cwd=tree,
-        check=True,
-        capture_output=True,
-    )
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "install", "--no-deps", "--no-index"]
-    subprocess.run([*pip, "--target", str(installed), *map(str, wheels.glob("*.whl"))], check=True)
-    return installed
+    """A wheel of this tree, installed into a folder of its own; afterwards it is given another number."""
+    pip = [sys.executable, "-m", "pip", "--quiet", "install", "--no-deps", "--no-index", "--no-build-isolation"]
+    subprocess.run([*pip, "--target", str(folder), str(ROOT)], check=True)
+    (metadata,) = folder.glob("*.dist-info/METADATA")
+    told = re.sub(r"^Version: .*$", f"Version: {NEW_VERSION}", metadata.read_text("utf-8"), count=1, flags=re.MULTILINE)
+    metadata.write_text(told, encoding="utf-8")
+    return folder
 
 
-def behind_nginx(run: Run, copies: list[Copy], port: int, rate: float, code: Path) -> list[str]:
-    """The phases behind nginx; the cards whose feedback was acknowledged."""
-    with Load(port, KINDS, rate) as load:
-        with run.phase("steady", load):
-            time.sleep(2 * QUIET)
-        with run.phase("each copy killed (SIGKILL), started anew", load) as phase:
-            for copy in copies:
-                load.rush(RUSH)
-                phase.kills.append(time.monotonic())
-                copy.kill()
-                run.happened(f"{copy.name} killed")
-                time.sleep(QUIET)
-                copy.start()
-                run.happened(f"{copy.name} ready again")
-                time.sleep(QUIET)
-        with run.phase("one copy stopped (SIGTERM), started anew", load):
-            restart(run, load, copies[0])
-        with run.phase("both rolled to a new version", load):
-            for copy in copies:
-                copy.code = code
-                restart(run, load, copy)
-        with run.phase("both reloaded (SIGHUP)", load):
-            for copy in copies:
-                load.rush(RUSH)
-                copy.reload()
-                run.happened(f"{copy.name} has new server processes")
-            time.sleep(QUIET)
-        with run.phase("steady again", load) as last:
-            time.sleep(QUIET)
-    last.outcomes += load.taken()
-    return load.kept()
+def tell(phases: Sequence[Phase], access: Path) -> Counter[str]:
+    """All phases, and what failed; of nginx's access log, how many requests were put to a second copy."""
+    calls = [json.loads(line) for line in access.read_text(encoding="utf-8").splitlines()]
+    twice = [call["at"] for call in calls if ", " in call["upstreams"]]
+    total = Counter[str]()
+    for phase in phases:
+        counts = Counter(map(phase.verdict, phase.outcomes))
+        counts["under way at a kill"] = sum(map(phase.under_way, phase.outcomes))
+        counts["tried twice"] = sum(phase.begin <= at < phase.end for at in twice)
+        LOG.info("%-42s %s", phase.name, ", ".join(f"{count} {what}" for what, count in counts.items()))
+        for outcome in phase.outcomes:
+            if phase.verdict(outcome) in ("lost", "failed"):
+                LOG.info("%s", outcome)
+        total += counts
+    return total
 
 
-def restart(run: Run, load: Load, copy: Copy) -> None:
-    """Stop a copy in the midst of calls, start it anew, and let some more come."""
-    version = copy.version()
-    load.rush(RUSH)
-    run.happened(f"{copy.name} ({version}) asked to end")
-    copy.stop()
-    run.happened(f"{copy.name} has ended, status {copy.served.status}")
-    copy.start()
-    run.happened(f"{copy.name} ready again ({copy.version()})")
-    time.sleep(QUIET)
-
-
-def alone(run: Run, copy: Copy, rate: float) -> list[str]:
-    """The phases of one copy with two processes and nothing in front; the cards whose feedback was acknowledged."""
-    copy.start()
-    with Load(copy.port, KINDS, rate) as load:
-        with run.phase("alone, steady", load):
-            time.sleep(QUIET)
-        with run.phase("alone, reloaded (SIGHUP)", load):
-            copy.reload()
-            run.happened(f"{copy.name} has new server processes")
-            time.sleep(QUIET)
-        with run.phase("alone, stopped (SIGTERM)", load) as last:
-            last.refused_is_right = True
-            time.sleep(QUIET)
-            load.rush(RUSH)
-            copy.stop()
-            run.happened(f"{copy.name} has ended, status {copy.served.status}")
-            time.sleep(1)
-    last.outcomes += load.taken()
-    return load.kept()
-
-
-def count_second_tries(run: Run, access: Path) -> None:
-    """Of nginx's access log: how many requests of each phase were put to a second copy."""
-    for line in access.read_text(encoding="utf-8").splitlines():
-        call = json.loads(line)
-        for phase in run.phases:
-            if phase.begin <= call["at"] < phase.end:
-                phase.tried_twice += ", " in call["upstreams"]
-
-
-def judge(run: Run, acknowledged: list[str], stored: list[str], versions: list[str]) -> bool:
+def judge(total: Counter[str], acknowledged: Sequence[str], stored: Sequence[str], versions: set[str]) -> bool:
     """Say what is right and what is not."""
-    sent = sum(len(phase.outcomes) for phase in run.phases)
-    wrong = sum(len(phase.wrong()) for phase in run.phases)
-    at_kills = sum(len(phase.failed) for phase in run.phases) - wrong
-    once = sorted(acknowledged) == stored or (set(acknowledged) <= set(stored) and len(set(stored)) == len(stored))
-    run.tell(f"\n{sent} requests; {at_kills} failed under way at a kill, {wrong} failed otherwise.")
-    run.tell(
-        f"{len(acknowledged)} feedbacks acknowledged, {len(stored)} kept, {'each once' if once else 'NOT EACH ONCE'}."
-    )
-    run.tell(f"The copies answer as {' and '.join(versions)}.")
-    return wrong == 0 and once and set(versions) == {NEW_VERSION}
+    once = bool(acknowledged) and set(acknowledged) <= set(stored) and len(set(stored)) == len(stored)
+    LOG.info("%d requests answered, %d lost at a kill, %d failed.", total["good"], total["lost"], total["failed"])
+    told = "each once" if once else "NOT EACH ONCE"
+    LOG.info("%d feedbacks acknowledged, %d kept, %s.", len(acknowledged), len(stored), told)
+    LOG.info("The copies answer as %s.", " and ".join(versions))
+    return total["failed"] == 0 and once and versions == {NEW_VERSION}
 
 
 def main() -> int:
     """Run it all."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rate", type=float, default=30, help="requests a second")
-    parser.add_argument("--log", type=Path, default=Path(".cache/roll/log.txt"), help="what happened")
-    options = parser.parse_args()
-    run = Run(options.log)
+    rate = Options().rate
+    LOGS.mkdir(parents=True, exist_ok=True)
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stdout), logging.FileHandler(LOGS / "log.txt", "w")]
+    logging.basicConfig(format="%(asctime)s %(message)s", handlers=handlers, level=logging.INFO)
     with tempfile.TemporaryDirectory(prefix="cds-roll-") as place, postgres.running() as server, ExitStack() as ends:
         folder, database = Path(place), server.fresh()
-        settings = {"as_of": AS_OF, "workers": 1, "feedback": True, "database_url": database}
-        copies = [Copy(f"copy {n}", free_port(), folder / f"copy{n}", settings) for n in (1, 2)]
-        single = Copy("the copy", free_port(), folder / "alone", settings | {"workers": 2})
-        port = free_port()
+        settings = {"as_of": TODAY, "feedback": True, "database_url": database}
         code = new_version(folder / "new")
-        for copy in copies:
+        copies = [Copy(f"copy {n}", folder / f"copy-{n}", settings | {"workers": 1}, code) for n in (1, 2)]
+        alone = Copy("the copy alone", folder / "alone", settings | {"workers": 2}, code)
+        for copy in (*copies, alone):
             copy.start()
             ends.callback(copy.stop)
-        access = ends.enter_context(nginx(folder / "nginx", [copy.port for copy in copies], port))
-        run.happened(
-            f"nginx in front of two copies ({', '.join(copy.version() for copy in copies)}), PostgreSQL behind"
-        )
-        acknowledged = behind_nginx(run, copies, port, options.rate, code)
-        versions = [copy.version() for copy in copies]
-        acknowledged += alone(run, single, options.rate)
-        count_second_tries(run, access)
-        stored = kept(database)
-        shutil.copy(access.with_name("error.log"), options.log.with_name("nginx-error.log"))
-    run.table()
-    return 0 if judge(run, acknowledged, stored, versions) else 1
+        LOG.info("nginx in front of two copies (%s), PostgreSQL behind", copies[0].version())
+        port = free_port()
+        with nginx(folder / "nginx", [copy.port for copy in copies], port) as access:
+            phases, acknowledged = asked(copies, port, BEHIND_NGINX, rate)
+        versions = {copy.version() for copy in copies}
+        of_one, more = asked([alone], alone.port, ALONE, rate)
+        total = tell([*phases, *of_one], access)
+        good = judge(total, acknowledged + more, kept(database), versions)
+        shutil.copy(access.with_name("error.log"), LOGS / "nginx-error.log")
+    return 0 if good else 1
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Charts of one shape, with many of it: what grows faster than the chart shows in CPU seconds.
 
-    .venv/bin/python benchmarks/shapes.py [WORD ...]
+    .venv/bin/python -m benchmarks.shapes [WORD ...]
 
 prints the CPU seconds of 1,000, 4,000 and 10,000 of each shape, or of those whose name holds a WORD. A test counts the
 calls of the same shapes.
@@ -8,19 +8,17 @@ calls of the same shapes.
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Callable, Mapping
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
+from benchmarks import payloads
+from benchmarks.payloads import AS_OF, SERVICE, Json
 from cds_service.app import build_engine
 from cds_service.settings import Settings
 
-Json = dict[str, Any]
-AS_OF = date(2026, 3, 2)
-SERVICE = "vitamin-d-magnesium"
 SIZES = (1_000, 4_000, 10_000)
 MOMENT = "2026-02-20T09:30:00+01:00"
 LOINC, RXNORM = "http://loinc.org", "http://www.nlm.nih.gov/research/umls/rxnorm"
@@ -193,17 +191,8 @@ SHAPES: Mapping[str, Callable[[int], Json]] = {
 
 def request(shape: str, number: int) -> bytes:
     """The request of a chart with so many of *shape*; all else is known and none."""
-    prefetch: Json = {"patient": {"resourceType": "Patient", "id": "p1", "gender": "female", "birthDate": "1958-04-12"}}
     keys = ("vitaminD", "magnesium", "chemistry", "kidney", "vitals", "conditions", "medications", "labOrders")
-    prefetch |= dict.fromkeys(keys) | SHAPES[shape](number)
-    context = {"userId": "Practitioner/one", "patientId": "p1"}
-    body = {
-        "hook": "patient-view",
-        "hookInstance": "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea",
-        "context": context,
-        "prefetch": prefetch,
-    }
-    return json.dumps(body).encode()
+    return payloads.request({"patient": payloads.filled("Patient"), **dict.fromkeys(keys), **SHAPES[shape](number)})
 
 
 def main(words: list[str]) -> None:

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import itertools
 import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
+from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.inside import Inside
-from benchmarks.load import Sample, Samples
-from benchmarks.servers import BARE, DUTIES, HAPI, HEALTHCHAIN, OURS
+from jinja2 import Environment, StrictUndefined
 
+from benchmarks.inside import Inside
+from benchmarks.servers import BARE, DUTIES, HAPI, HEALTHCHAIN, OURS, Sample
+
+PAGE = Path(__file__).with_name("page.md.jinja")
 IN_A_LINE = 1.25
 """How much dearer each of the last Observations may be than each before, for the cost to be called a straight line."""
 MOST = 10_000
 """Observations of the largest request that has a goal."""
-STAGES = {
-    "decode": "reading the request and its resources (`fhir`, `hooks`)",
-    "prefetch": "completing prefetch; nothing was lacking (`hooks`)",
-    "logic": "rules, gates, trace (`clinical`)",
-    "cards": "cards and drafts as JSON (`hooks`, `fhir`)",
-}
+RATE, P50, P99, TAIL, CPU = map(attrgetter, ("rate", "p50", "p99", "tail", "cpu"))
+"""What is told of a sample."""
 Line = Sequence[tuple[int, int, float]]
 """Observations of a request, its bytes, and seconds of CPU."""
+Samples = Mapping[str, Mapping[str, Sequence[Sample]]]
+"""By size of the request and name of the server, one of each round."""
 
 
 class Spread(NamedTuple):
@@ -39,12 +41,12 @@ class Spread(NamedTuple):
 
 
 class Use(NamedTuple):
-    """MiB that a server had at most: its first process, and the largest of the others; how long it took to start."""
+    """How long a server took to start; MiB that it had at most: its first process, and the largest of the others."""
 
-    first: float
-    worker: float
     started: float
     cpu: float
+    first: float
+    worker: float
 
 
 class Goal(NamedTuple):
@@ -76,58 +78,45 @@ class Report:
     uses: Mapping[str, Use] = field(default_factory=dict)
     starts: Sequence[float] = ()
     first_starts: Sequence[float] = ()
-    inside: Inside | None = None
+    inside: Inside = field(default_factory=Inside)
     notes: Sequence[str] = ()
 
 
 def written(report: Report) -> str:
     """The page."""
-    parts = ["# Benchmark\n", *(f"- {name}: {told}" for name, told in report.about.items()), ""]
-    parts += [*(f"- {note}" for note in report.notes), ""] if report.notes else []
-    parts += ["## Side by side\n", side_by_side(report.samples)]
-    parts += ["## Goals\n", table(("Goal", "Bound", "Measured", ""), [goal.cells for goal in goals(report)])]
-    parts += ["## Start-up and memory\n", start_and_memory(report.uses)]
-    if report.inside is not None:
-        parts += [
-            "## Where the CPU of a typical request goes\n",
-            where_it_goes(report.inside, report.samples.get("typical", {}).get(OURS, ())),
-            "By the profiler, in the thread that answers; it makes calls of Python functions dearer than they are.\n",
-            table(("Ring or library", "Share"), [[n, f"{share:.0%}"] for n, share in report.inside.rings.items()]),
-            "## A straight line\n",
-            straight_line(report.inside.line),
-        ]
-    return "\n".join(parts)
+    environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)  # noqa: S701 - no HTML
+    environment.filters["short"] = short
+    return environment.from_string(PAGE.read_text(encoding="utf-8")).render(
+        report=report,
+        side_by_side=side_by_side(report.samples),
+        goals=goals(report),
+        parts=where_it_goes(report.inside, report.samples["typical"][OURS]),
+        more=[None, *added(report.inside.line)],
+    )
 
 
-def side_by_side(samples: Samples) -> str:
+def side_by_side(samples: Samples) -> Iterator[list[str]]:
     """Each server on each size of request. Ours is compared with the others, so ratios stand in their rows."""
-    header = ("Request", "Server", "Requests/s", "p50 ms", "p99 ms", "p99 / p50", "CPU ms a request", "Failed",
-              "Our throughput to its", "Our CPU to its")  # fmt: skip
-    rows = []
     for size, servers in samples.items():
         for name, found in servers.items():
-            medians = [short(statistics.median(column)) for column in ([getattr(s, n) for s in found] for n in MEDIANS)]
-            spreads = [str(spread([s.tail for s in found])), str(spread([s.cpu for s in found]))]
-            ratios = ["1", "1"] if name == OURS else [f"{paired(servers, name, of)}x" for of in (_rate, _cpu)]
-            rows.append([size, name, *medians, *spreads, str(sum(s.failed for s in found)), *ratios])
-    return table(header, rows)
-
-
-MEDIANS = ("rate", "p50", "p99")
+            medians = [short(statistics.median(of(one) for one in found)) for of in (RATE, P50, P99)]
+            spreads = [str(spread([of(one) for one in found])) for of in (TAIL, CPU)]
+            ratios = ["1", "1"] if name == OURS else [f"{paired(servers, name, of)}x" for of in (RATE, CPU)]
+            yield [size, name, *medians, *spreads, str(sum(one.failed for one in found)), *ratios]
 
 
 def goals(found: Report) -> list[Goal]:
     """The goals, in the order in which they were set."""
     typical, large = found.samples.get("typical", {}), found.samples.get("large", {})
     memory = [use.worker for name, use in found.uses.items() if name == OURS]
-    straight = added([] if found.inside is None else found.inside.line)[-2:]
-    most = [seconds for number, _, seconds in ([] if found.inside is None else found.inside.line) if number >= MOST]
+    most = [seconds for number, _, seconds in found.inside.line if number >= MOST]
+    bends = [last / before for before, last in itertools.pairwise(added(found.inside.line))]
     return [
-        Goal("typical: CPU per request, to bare Flask + msgspec", 4.0, paired(typical, BARE, _cpu)),
-        Goal("typical: CPU per request, to the same with log, numbers, rows", 3.2, paired(typical, DUTIES, _cpu)),
-        Goal("typical: throughput, to HealthChain's", 9, paired(typical, HEALTHCHAIN, _rate), at_least=True),
-        Goal("large: throughput, to HealthChain's", 25, paired(large, HEALTHCHAIN, _rate), at_least=True),
-        Goal("typical: throughput, to HAPI's module", 2, paired(typical, HAPI, _rate), at_least=True),
+        Goal("typical: CPU per request, to bare Flask + msgspec", 4.0, paired(typical, BARE, CPU)),
+        Goal("typical: CPU per request, to the same with log, numbers, rows", 3.2, paired(typical, DUTIES, CPU)),
+        Goal("typical: throughput, to HealthChain's", 9, paired(typical, HEALTHCHAIN, RATE), at_least=True),
+        Goal("large: throughput, to HealthChain's", 25, paired(large, HEALTHCHAIN, RATE), at_least=True),
+        Goal("typical: throughput, to HAPI's module", 2, paired(typical, HAPI, RATE), at_least=True),
         Goal(f"CPU of a request with {MOST:,} Observations", 0.4, spread(most), unit=" s"),
         Goal("typical: p99 to p50 under load", 3, spread([sample.tail for sample in typical.get(OURS, ())])),
         Goal("start-up to first answer, database there", 0.55, spread(found.starts), unit=" s"),
@@ -136,59 +125,31 @@ def goals(found: Report) -> list[Goal]:
         Goal(
             "CPU of an Observation from 1,000 to 10,000, to one from 100 to 1,000",
             IN_A_LINE,
-            spread([straight[1] / straight[0]] if len(straight) > 1 else []),
+            spread(bends[-1:]),
         ),
     ]
 
 
-def start_and_memory(uses: Mapping[str, Use]) -> str:
-    """Peak memory after all the load, and the start of each server before it."""
-    header = ("Server", "Start to first answer s", "CPU of that s", "Peak of the first process MiB",
-              "Peak of a worker MiB")  # fmt: skip
-    return table(
-        header,
-        [
-            [name, short(use.started), short(use.cpu), short(use.first), short(use.worker) if use.worker else "-"]
-            for name, use in uses.items()
-        ],
-    )
-
-
-def where_it_goes(inside: Inside, samples: Sequence[Sample]) -> str:
-    """The CPU of one request, part by part; the server is what HTTP costs beyond the same calls inside a process.
+def where_it_goes(inside: Inside, samples: Sequence[Sample]) -> dict[str, float]:
+    """Seconds of CPU of one request, part by part; the server is what HTTP costs beyond the calls inside a process.
 
     Where that is nothing, the two runs differed by more than the server costs, and it is not told.
     """
-    rows = [(STAGES.get(name, name), took) for name, took in inside.stages.items()]
-    rows += [
-        (
-            "looking for earlier feedback, noting what is shown (`feedback`, SQLAlchemy)",
-            inside.engine - sum(inside.stages.values()),
-        ),
-        ("web framework, headers, numbers, log (`web`, Flask)", inside.application - inside.engine),
-        ("writing feedback in the background", inside.background),
-    ]
-    within = inside.application + inside.background
-    total = max(within, statistics.median(sample.cpu for sample in samples) / 1e3) if samples else within
-    if total > within:
-        rows.append(("server and kernel: HTTP, event loop, threads (granian, `serving/front.py`)", total - within))
-    rows.append(("**all**" if total > within else "**all**, without the server", total))
-    return table(("Part", "ms", "Share"), [[name, short(s * 1e3), f"{s / total:.0%}"] for name, s in rows])
-
-
-def straight_line(line: Line) -> str:
-    """What Observations cost."""
-    more = ["-", *(short(seconds * 1e6) for seconds in added(line))]
-    rows = [
-        [f"{number:,}", f"{size:,}", short(seconds * 1e3), one]
-        for (number, size, seconds), one in zip(line, more, strict=True)
-    ]
-    return table(("Observations", "Bytes", "CPU ms", "µs for each Observation more"), rows)
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of markdown."""
-    return "\n".join([*("| " + " | ".join(cells) + " |" for cells in (header, ["---"] * len(header), *rows)), ""])
+    parts = {
+        "reading the request and its resources (`fhir`, `hooks`)": inside.stages["decode"],
+        "completing prefetch; nothing was lacking (`hooks`)": inside.stages["prefetch"],
+        "rules, gates, trace (`clinical`)": inside.stages["logic"],
+        "cards and drafts as JSON (`hooks`, `fhir`)": inside.stages["cards"],
+        "looking for earlier feedback, noting what is shown (`feedback`)": inside.engine - sum(inside.stages.values()),
+        "web framework, headers, numbers, log (`web`, Flask)": inside.application - inside.engine,
+        "writing feedback in the background": inside.background,
+    }
+    within = sum(parts.values())
+    total = statistics.median(sample.cpu for sample in samples) / 1e3
+    if total <= within:
+        return parts | {"**all**, without the server": within}
+    server = "server and kernel: HTTP, event loop, threads (granian, `serving/front.py`)"
+    return parts | {server: total - within, "**all**": total}
 
 
 def spread(values: Sequence[float]) -> Spread | None:
@@ -210,11 +171,3 @@ def paired(samples: Mapping[str, Sequence[Sample]], other: str, of: Callable[[Sa
 def added(line: Line) -> list[float]:
     """Seconds for each Observation that a point of *line* has more than the one before it."""
     return [(after[2] - before[2]) / (after[0] - before[0]) for before, after in itertools.pairwise(line)]
-
-
-def _rate(sample: Sample) -> float:
-    return sample.rate
-
-
-def _cpu(sample: Sample) -> float:
-    return sample.cpu

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.inside import Inside
-from benchmarks.load import Sample
-from benchmarks.servers import BARE, DUTIES, HAPI, HEALTHCHAIN, OURS
-from benchmarks.table import Goal, Report, Spread, Use, added, goals, paired, short, spread
+from benchmarks.servers import BARE, DUTIES, HAPI, HEALTHCHAIN, OURS, Sample
+from benchmarks.table import Goal, Report, Spread, Use, added, goals, paired, short, spread, written
 from tests.support.for_each import for_each
 
 
@@ -101,10 +100,10 @@ def test_goals_are_held_against_what_was_measured():
             },
             "large": {OURS: [sample(rate=70)], HEALTHCHAIN: [sample(rate=2)]},
         },
-        uses={OURS: Use(1, 91, 1, 1), HAPI: Use(1, 500, 1, 1)},
+        uses={OURS: Use(1, 1, 1, 91), HAPI: Use(1, 1, 1, 500)},
         starts=[0.4, 0.5, 0.7],
         first_starts=[0.6, 0.7, 0.8],
-        inside=Inside({}, 0, 0, 0, {}, line),
+        inside=Inside(line=line),
     )
 
     assert [goal.measured and goal.measured.median for goal in goals(found)] == pytest.approx(
@@ -128,3 +127,29 @@ def test_goals_are_held_against_what_was_measured():
 def test_goals_without_measurements_are_said_to_be_so():
     """Nothing measured is nothing met."""
     assert {goal.cells[-1] for goal in goals(Report({}))} == {"not measured"}
+
+
+def test_page_tells_all_of_it():
+    """Every table is there: servers, goals, start and memory, parts, rings, and what an Observation more costs."""
+    stages = {"decode": 0.001, "prefetch": 0.001, "logic": 0.002, "cards": 0.001}
+    found = Report(
+        {"machine": "two cores"},
+        samples={"typical": {OURS: [sample(rate=160, cpu=10.0)], BARE: [sample(rate=400, cpu=2.0)]}},
+        uses={OURS: Use(0.5, 0.4, 60, 80)},
+        inside=Inside(stages, 0.006, 0.007, 0.001, {"clinical": 0.25}, [(1, 10, 0.010), (11, 2000, 0.030)]),
+        notes=["HAPI was left out"],
+    )
+
+    page = written(found)
+
+    for row in (
+        "- machine: two cores\n- HAPI was left out\n\n## Side by side",
+        "| typical | bare Flask + msgspec | 400 | 2 | 4 | 2 (2..2) | 2 (2..2) | 0 | 0.4 (0.4..0.4)x | 5 (5..5)x |",
+        "| typical: CPU per request, to bare Flask + msgspec | at most 4x | 5 (5..5)x | **not met** |",
+        "| cds-service | 0.5 | 0.4 | 60 | 80 |",
+        "| rules, gates, trace (`clinical`) | 2 | 20% |",
+        "(granian, `serving/front.py`) | 2 | 20% |\n| **all** | 10 | 100% |",
+        "| clinical | 25% |",
+        "| 1 | 10 | 10 | - |\n| 11 | 2,000 | 30 | 2,000 |",
+    ):
+        assert row in page

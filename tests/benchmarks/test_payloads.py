@@ -45,7 +45,7 @@ def test_observations_are_as_many_as_asked(number: int):
 
 def test_own_requests_without_the_kit(tmp_path: Path):
     """It is said whose they are, and they are evaluated on their own day."""
-    found = written(tmp_path / "none", tmp_path, ["small"])
+    found = written(tmp_path / "none", tmp_path)
 
     assert found.origin == "our own, without the comparison kit"
     assert found.as_of == AS_OF
@@ -59,7 +59,7 @@ def test_requests_of_the_kit(tmp_path: Path):
     )
     (tmp_path / "gen_payloads.py").write_text(script, encoding="utf-8")
 
-    found = written(tmp_path, tmp_path, ["small"])
+    found = written(tmp_path, tmp_path)
 
     assert found.as_of == date(2025, 11, 2)
     assert found.files["small"].read_bytes() == b"{}"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
-from benchmarks.servers import Server, Spec, Unusable, members, running
+from benchmarks.servers import Server, Spec, Unusable, running
 
 SERVER = """
 import http.server, subprocess, sys
@@ -22,56 +24,52 @@ class Answers(http.server.BaseHTTPRequestHandler):
 subprocess.Popen([sys.executable, "-c", "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.pause()"])
 http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Answers).serve_forever()
 """
-CORE = min(os.sched_getaffinity(0))
+CARDS = '{"cards": [{}]}'
 
 
-def spec(folder: Path, answer: str = '{"cards": [{}]}') -> Spec:
+@contextmanager
+def stub(folder: Path, script: str = SERVER, answer: str = CARDS) -> Iterator[Server]:
     """A server that gives one answer, with a child that does not end when it is asked to."""
-    return Spec("stub", [sys.executable, "-c", SERVER, "{port}", answer], "/", folder)
+    file = folder / "stub.py"
+    file.write_text(script, encoding="utf-8")
+    places = {"python": sys.executable, "file": file, "answer": answer, "core": min(os.sched_getaffinity(0))}
+    with running(Spec("{python} {file} {port} {answer}", ""), places, folder, os.environ, b"{}") as server:
+        yield server
 
 
 def test_nothing_is_left_after_a_failure(tmp_path: Path):
     """Whatever ends the block, Ctrl-C too, the server and all that it started are gone."""
-    seen: list[Server] = []
+    seen: list[psutil.Process] = []
 
     def use():
-        with running(spec(tmp_path), b"{}", CORE, tmp_path / "log") as server:
-            seen.append(server)
-            assert len(members(server.process.pid)) == 2
+        with stub(tmp_path) as server:
+            seen.extend(server.processes())
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         use()
-    assert members(seen[0].process.pid) == {}
+    gone, alive = psutil.wait_procs(seen, timeout=30)
+
+    assert len(gone) == 2
+    assert alive == []
 
 
 def test_memory_of_all_processes_is_known(tmp_path: Path):
     """The first process and its child have each had some."""
-    with running(spec(tmp_path), b"{}", CORE, tmp_path / "log") as server:
+    with stub(tmp_path) as server:
         assert all(mib > 0 for mib in server.peak_mib())
 
 
 def test_answer_must_have_cards(tmp_path: Path):
     """A server that has nothing to say does less than the others: it is not measured."""
-    with (
-        running(spec(tmp_path, '{"cards": []}'), b"{}", CORE, tmp_path / "log") as server,
-        pytest.raises(Unusable, match="answers 200 without cards"),
-    ):
-        server.check(b"{}")
+    with pytest.raises(Unusable, match="answers without cards"), stub(tmp_path, answer='{"cards": []}'):
+        pytest.fail("it is used")
 
 
 def test_server_that_does_not_start_says_why(tmp_path: Path):
-    """The reason is the last line that it printed."""
-    broken = Spec("stub", [sys.executable, "-c", "raise SystemExit('no such port')"], "/", tmp_path)
-
+    """The reason is the last that it printed."""
     with (
         pytest.raises(Unusable, match="does not start: no such port"),
-        running(broken, b"{}", CORE, tmp_path / "log"),
+        stub(tmp_path, script="raise SystemExit('no such port')"),
     ):
         pytest.fail("it runs")
-
-
-def test_processes_of_a_session_are_its_own():
-    """A process that leads a session is in it, and this one is not."""
-    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, start_new_session=True) as process:
-        assert set(members(process.pid)) == {process.pid}

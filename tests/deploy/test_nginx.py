@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -12,9 +11,9 @@ import pytest
 from cds_service.settings import Settings
 from tests.support.certificates import Authority
 from tests.support.fixtures import ROOT
+from tests.support.nginx import FILE, configured
 from tests.support.postgres import free_port
 
-FILE = ROOT / "deploy" / "nginx" / "cds-service.conf"
 SECURE = ROOT / "docs" / "how-to" / "secure.md"
 UNITS = {"": 1, "s": 1, "k": 1024, "m": 1024 * 1024}
 
@@ -70,28 +69,17 @@ def test_page_on_security_says_the_same():
 @pytest.mark.served
 def test_nginx_takes_it(tmp_path: Path):
     """The file as it is shipped, with a certificate put in and its log elsewhere, is one that nginx takes."""
-    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-    if program is None:
-        pytest.skip("nginx is not on this machine")
     Authority(tmp_path).server("cds.example.org")
     (certificate,) = [file for file in tmp_path.glob("*.pem") if file.name != "ca.pem"]
-    text = FILE.read_text(encoding="utf-8")
-    for old, new in (
-        ("/etc/nginx/chain.pem", certificate),
-        ("/etc/nginx/key.pem", certificate),
-        ("/var/log/nginx", tmp_path),
-        ("listen 443", f"listen 127.0.0.1:{free_port()}"),
-    ):
-        text = text.replace(str(old), str(new))
-    (tmp_path / "cds-service.conf").write_text(text, encoding="utf-8")
-    whole = tmp_path / "nginx.conf"
-    whole.write_text(
-        f"pid {tmp_path}/pid;\nerror_log {tmp_path}/error.log;\nevents {{}}\n"
-        f"http {{\nclient_body_temp_path {tmp_path}/body;\nproxy_temp_path {tmp_path}/proxy;\n"
-        f"fastcgi_temp_path {tmp_path}/fastcgi;\nuwsgi_temp_path {tmp_path}/uwsgi;\nscgi_temp_path {tmp_path}/scgi;\n"
-        f"include {tmp_path}/cds-service.conf;\n}}\n",
-        encoding="utf-8",
-    )
-    told = subprocess.run([program, "-t", "-p", tmp_path, "-c", whole], capture_output=True, text=True, check=False)
+    changes = {
+        "/etc/nginx/chain.pem": str(certificate),
+        "/etc/nginx/key.pem": str(certificate),
+        "/var/log/nginx": str(tmp_path),
+        "listen 443": f"listen 127.0.0.1:{free_port()}",
+    }
+    command = configured(tmp_path, changes)
+    if command is None:
+        pytest.skip("nginx is not on this machine")
+    told = subprocess.run([*command, "-t"], capture_output=True, text=True, check=False)
 
     assert told.returncode == 0, told.stderr

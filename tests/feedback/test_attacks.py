@@ -20,7 +20,7 @@ import psycopg
 import pytest
 import requests
 
-from benchmarks.traffic import Client, Load, Outcome
+from benchmarks.traffic import CHART, Load, Outcome
 from tests.feedback.hospital import FEEDBACK_URL, URL, Json, card, chart, overridden, topics
 from tests.feedback.posting import kept
 from tests.support import database as attacks
@@ -73,7 +73,7 @@ def decline(served: Served) -> None:
 def charts(served: Served) -> Iterator[list[Outcome]]:
     """Another client opens charts meanwhile; how each fared, once the block has ended."""
     outcomes: list[Outcome] = []
-    with Load(served.port, {Client.chart: 1}, CHARTS_A_SECOND) as load:
+    with Load(served.port, {CHART: 1}, CHARTS_A_SECOND) as load:
         yield outcomes
     outcomes += load.taken()
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from benchmarks.idle_orders import order_of_another_kind
-from benchmarks.payloads import typical
-from benchmarks.shapes import AS_OF, SHAPES, request
+from benchmarks.payloads import AS_OF, own
+from benchmarks.shapes import SHAPES, request
 from cds_service.hooks.order_hooks import SELECT
 from cds_service.hooks.service import Engine
 from tests.support.fixtures import SERVICE, engine
@@ -59,9 +59,9 @@ def calls(engine: Engine, body: bytes, most: float = math.inf, service: str = SE
 @pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="other versions of Python count comprehensions otherwise")
 def test_typical_request_keeps_to_its_budget():
     """A Patient, 12 Observations, 8 MedicationRequests and 10 Conditions take no more calls than recorded."""
-    engine(AS_OF).answer(SERVICE, typical())  # what is remembered of one call costs the next nothing
+    engine(AS_OF).answer(SERVICE, own("typical"))  # what is remembered of one call costs the next nothing
 
-    assert calls(engine(AS_OF), typical()) <= BUDGET
+    assert calls(engine(AS_OF), own("typical")) <= BUDGET
 
 
 @pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="other versions of Python count comprehensions otherwise")
