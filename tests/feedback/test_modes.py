@@ -274,6 +274,19 @@ def test_database_that_cannot_be_read(
     assert len(alarms) == 2
 
 
+def test_end_that_comes_while_the_database_is_away(tmp_path: Path) -> None:
+    """A trial ends on time also where the database cannot be read: with the silence that counted before it."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    with hospital(f"sqlite:///{folder}/cds.sqlite3") as service:
+        mode(service, "silent", *BY, "--yes")
+        mode(service, "on", *BY, "--until", "2999-01-01T00:00+00:00")
+        shutil.rmtree(folder)
+        with patch("time.time", lambda: 33e9):
+            look(service)
+        assert part(service) == "silent; as last known; the modes cannot be read"
+
+
 def test_registry(tmp_path: Path) -> None:
     """A client has its mode by the registry, and its topics too; a mode that means nothing stops the start."""
     entry = {**ISSUER.entry, "mode": "silent", "topic_modes": {LOW: "on"}}
