@@ -82,7 +82,7 @@ class Report:
 
 def written(report: Report) -> str:
     """The page."""
-    return Template(PAGE.read_text(encoding="utf-8"), undefined=StrictUndefined).render(
+    page: str = Template(PAGE.read_text(encoding="utf-8"), undefined=StrictUndefined).render(
         report=report,
         short=short,
         side_by_side=side_by_side(report.samples),
@@ -90,6 +90,7 @@ def written(report: Report) -> str:
         over_http=spread([sample.cpu for sample in report.samples["typical"][OURS]]),
         more=[None, *added(report.inside.line)],
     )
+    return page
 
 
 def side_by_side(samples: Samples) -> Iterator[list[str]]:

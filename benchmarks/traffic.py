@@ -11,9 +11,10 @@ import random
 import socket
 import threading
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from http.client import HTTPException
 from typing import NamedTuple, Self
 
@@ -113,11 +114,14 @@ class Load:
 
     def __init__(self, port: int, kinds: Mapping[Kind, float], rate: float, sign: Sign | None = None) -> None:
         """*rate* is requests a second; *port* may be that of a proxy; *sign* is for a service that asks for tokens."""
-        self._port, self._kinds, self._rate, self._sign = port, kinds, rate, sign
+        self._kinds, self._rate, self._sign = kinds, rate, sign
         self._shown: Shown = deque(maxlen=200)
         self._outcomes: deque[Outcome] = deque()
-        self._own, self._stop = threading.local(), threading.Event()
-        self._threads = ThreadPoolExecutor(THREADS, initializer=self._connect)
+        self._stop = threading.Event()
+        self._threads = ThreadPoolExecutor(THREADS)
+        connect = partial(HTTPConnection, "127.0.0.1", port, timeout=PATIENCE)
+        self._connections = defaultdict[int, HTTPConnection](connect)
+        """Each thread has one of its own, so that every process of the service is asked."""
         self._clock = threading.Thread(target=self._run)
         self.acknowledged: list[str] = []
         """The cards whose feedback was answered 200."""
@@ -132,6 +136,8 @@ class Load:
         self._stop.set()
         self._clock.join()
         self._threads.shutdown()
+        for connection in self._connections.values():
+            connection.close()
 
     def taken(self) -> list[Outcome]:
         """The outcomes since this was last asked."""
@@ -142,10 +148,6 @@ class Load:
         for _ in range(count):
             self._threads.submit(self._send, LARGE, LARGE.body(self._shown))
         time.sleep(FOR_A_MOMENT)
-
-    def _connect(self) -> None:
-        """Each thread has a connection of its own, so that every process of the service is asked."""
-        self._own.connection = HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE)
 
     def _run(self) -> None:
         begin = time.monotonic()
@@ -163,7 +165,7 @@ class Load:
         except (OSError, HTTPException, HTTPError) as error:
             status, answer, told = None, b"", type(error).__name__
         if status is None or kind.announced:
-            self._own.connection.close()  # amid a request
+            self._connections[threading.get_ident()].close()  # amid a request
         outcome = Outcome(kind.name, at, time.monotonic() - at, status, status == kind.wanted, told)
         self._outcomes.append(outcome)
         if outcome.good and kind in (CHART, LARGE):
@@ -173,7 +175,7 @@ class Load:
 
     def _answer(self, kind: Kind, body: bytes) -> tuple[int | None, bytes]:
         """The answer on the connection of this thread, which is made anew where the other side has closed it."""
-        connection: HTTPConnection = self._own.connection
+        connection = self._connections[threading.get_ident()]
         if not connection.is_connected:
             connection.close()
         headers = {**(self._sign(kind.path) if self._sign else {}), "Content-Type": kind.media}

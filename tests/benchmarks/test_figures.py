@@ -116,8 +116,8 @@ def test_goals_are_held_against_what_was_measured():
         False,  # 1.6 of at least 2
         True,  # 0.32 of at most 0.4 s
         False,  # 3.5 of at most 3
-        True,  # 0.5, of those after the first, of at most 0.55 s
-        False,  # 0.7, the first, of at most 0.55 s
+        True,  # 0.5 after the first, of at most 0.55 s
+        False,  # 0.7 the first time, of at most 0.55 s
         False,  # 91 of at most 90 MiB
         True,  # 1.2 ms after 1 ms: of at most 1.25
     ]
