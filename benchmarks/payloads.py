@@ -38,13 +38,10 @@ class Payloads(NamedTuple):
 
 def written(kit: Path, folder: Path) -> Payloads:
     """The requests as files in *folder*."""
-    script = kit / "gen_payloads.py"
-    payloads = folder / ("payloads" if script.is_file() else "own-payloads")
-    files = {size: payloads / f"{size}.json" for size in SIZES}
+    script, files = kit / "gen_payloads.py", {size: folder / f"{size}.json" for size in SIZES}
     if script.is_file():
-        subprocess.run([sys.executable, str(script), str(payloads)], stdout=subprocess.DEVNULL, check=True)
+        subprocess.run([sys.executable, script, folder], stdout=subprocess.DEVNULL, check=True)
         return Payloads(files, KIT_AS_OF, "the comparison kit's")
-    payloads.mkdir(parents=True, exist_ok=True)
     for size, file in files.items():
         file.write_bytes(own(size))
     return Payloads(files, AS_OF, "our own, without the comparison kit")
