@@ -240,7 +240,7 @@ def _lines(file: Any, left: int | None) -> Iterator[list[bytes] | Unreadable]:
             skipped, rest = _skip_line(file), b""
             left = None if left is None else left - skipped
     if rest:
-        rest += file.readline(LONGEST_LINE)
+        rest = (rest + file.readline(LONGEST_LINE)).removesuffix(b"\n")
         yield [rest] if len(rest) <= LONGEST_LINE else Unreadable.TOO_LONG
 
 

@@ -75,6 +75,18 @@ def test_a_line_that_is_too_long_is_skipped(tmp_path: Path, *, gz: bool) -> None
     assert found["topics"]["vitamin-d-deficiency"] == {"warning": 2}
 
 
+def test_a_file_in_many_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is read in pieces, wherever they end, has each line once, and one that comes twice is read once."""
+    monkeypatch.setattr(export, "PART", 500)
+    names = [f"p{number}" for number in range(40)]
+    lines = [magnesium(f"Patient/{name}", 1.4, day=day) for day in ("2026-02-20", "2026-01-20") for name in names]
+    write(tmp_path / "export", "all.ndjson", [*map(patient, names), *lines, *lines])
+    found = report(tmp_path / "export", "--as-of", AS_OF, "--mask", "0")
+
+    assert (found["patients"], found["with_card"], found["unreadable"]) == (40, 40, {})
+    assert [row["results"] for row in found["results"]] == [80]
+
+
 def told(capsys: pytest.CaptureFixture[str], *options: str) -> str:
     """What the command that cannot do it says in the end, when it has left no report."""
     assert main(["population", *options]) == 2
