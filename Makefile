@@ -22,7 +22,7 @@
 #   make test-deploy    the wheel, and what is in deploy/ with Helm, Prometheus, systemd and compose (skipped without)
 #   make test-image   build the image, start it, the services of compose and the pods of the chart (root, podman, buildah, runc, debootstrap)
 #   make deploy-tools   build Helm in .cache/tools (needs Go; takes minutes)
-#   make attack       take guards and clinical rules out one by one: the tests must notice each (EVERY=3: every third)
+#   make attack       take guards and clinical rules out one by one: the tests must notice each (EVERY=3: every third; ONLY=population: those that begin so)
 #   make instructions  what a typical call costs without a clock: within 5 % of what was recorded (RECORD=--record: record it)
 #   make bench        measure the service side by side with its peers (needs wrk; ROUNDS=5; see docs/explanation/performance.md)
 #   make sbom         list the packages that run it in dist/sbom.json (CycloneDX)

@@ -191,7 +191,9 @@ def test_a_unit_of_few_patients_has_no_name(tmp_path: Path):
         ("manifest.json", '{"transactionTime": "2026-03-01T23:30:00Z", "output": []}', "2026-03-02", "manifest.json"),
         (
             "log.ndjson",
-            '{"eventId": "kickoff"}\n{"eventDetail": {"transactionTime": "2026-02-28T12:00:00+01:00"}}\n',
+            """{"eventDetail": {"transactionTime": "2026-02-27T12:00:00Z"}}
+            {"eventId": "kickoff"}
+            {"eventDetail": {"transactionTime": "2026-02-28T12:00:00+01:00"}}""",
             "2026-02-28",
             "log.ndjson",
         ),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import json
 import os
+import tempfile
 from codecs import BOM_UTF8
 from pathlib import Path
 from typing import Any
@@ -146,6 +148,29 @@ def test_no_file_is_lost_to_a_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert Path("export/Patient.ndjson").read_bytes() == before
     for _ in range(2):
         report(Path("export"), "--as-of", AS_OF, "--list", "who.csv")
+
+
+def test_an_id_is_no_formula(tmp_path: Path) -> None:
+    """An id that a spreadsheet would take for a formula is marked as text, and one with a comma is one cell."""
+    write(tmp_path / "export", "all.ndjson", [patient("=1,2"), vitamin_d("Patient/=1,2", 8)])
+    report(tmp_path / "export", "--as-of", AS_OF, "--list", "who.csv")
+    with Path("who.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+
+    assert [(row["patient"], row["topic"]) for row in rows] == [("'=1,2", "vitamin-d-deficiency")]
+
+
+def test_no_chart_is_left_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder in which charts are sorted is gone after a report, and after one that cannot be written."""
+    two_patients(tmp_path / "export")
+    sorting = tmp_path / "sorting"
+    sorting.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(sorting))
+    report(tmp_path / "export", "--as-of", AS_OF)
+    Path("out/report.csv.part").mkdir()
+
+    assert main(["population", str(tmp_path / "export"), "--processes", "1", "--out", "out"]) == 2
+    assert list(sorting.iterdir()) == []
 
 
 def test_places_are_looked_at_before_the_run(
