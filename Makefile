@@ -116,7 +116,7 @@ hospital: .venv/dev-ready
 	$(BIN)/python -m benchmarks.hospital --patients $(PATIENTS)
 
 test-population: .venv/population-ready
-	$(BIN)/pytest -q -rs -m daft
+	$(BIN)/pytest -q -rs -m daft tests/population
 
 test-deploy: .venv/deploy-ready
 	$(BIN)/pytest -q -rs -m deploy
