@@ -18,10 +18,11 @@
 #   make soak         an hour of good and bad requests and attacks (SOAK_SECONDS=3600 RATE=30): plots of memory and latency
 #   make roll         kill, stop, roll and reload two copies behind nginx and on PostgreSQL under load: what fails?
 #   make hospital     a hospital goes live on two machines and PostgreSQL: silent, share, on, off; do the counts agree? (PATIENTS=200)
+#   make test-population  the population report on Daft, which it installs (309 MB; skipped where it cannot be had)
 #   make test-deploy    the wheel, and what is in deploy/ with Helm, Prometheus, systemd and compose (skipped without)
 #   make test-image   build the image, start it, the services of compose and the pods of the chart (root, podman, buildah, runc, debootstrap)
 #   make deploy-tools   build Helm in .cache/tools (needs Go; takes minutes)
-#   make attack       take guards and clinical rules out one by one: the tests must notice each (EVERY=3: every third)
+#   make attack       take guards and clinical rules out one by one: the tests must notice each (EVERY=3: every third; ONLY=population: those that begin so)
 #   make instructions  what a typical call costs without a clock: within 5 % of what was recorded (RECORD=--record: record it)
 #   make bench        measure the service side by side with its peers (needs wrk; ROUNDS=5; see docs/explanation/performance.md)
 #   make sbom         list the packages that run it in dist/sbom.json (CycloneDX)
@@ -35,7 +36,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := run
-.PHONY: run test test-properties check format test-fhir test-peers test-postgres test-served test-browser screenshots sandbox run-sandbox fuzz test-load test-deploy test-image deploy-tools soak roll hospital attack bench instructions sbom lock clean
+.PHONY: run test test-properties check format test-fhir test-peers test-postgres test-served test-browser screenshots sandbox run-sandbox fuzz test-load test-population test-deploy test-image deploy-tools soak roll hospital attack bench instructions sbom lock clean
 
 run: .venv/runtime-ready
 	@echo "Starting the service"
@@ -108,6 +109,9 @@ roll: .venv/dev-ready
 hospital: .venv/dev-ready
 	$(BIN)/python -m benchmarks.hospital
 
+test-population: .venv/population-ready
+	$(BIN)/pytest -q -rs -m daft tests/population
+
 test-deploy: .venv/deploy-ready
 	$(BIN)/pytest -q -rs -m deploy
 
@@ -169,6 +173,10 @@ clean:
 	@echo "Installing what tests and checks it, as requirements-dev.lock has it"
 	@$(PIP) install --require-hashes -r requirements-dev.lock
 	@touch $@
+
+.venv/population-ready: requirements-population.lock .venv/dev-ready
+	@echo "Installing Daft, as requirements-population.lock has it"
+	@if $(PIP) install --require-hashes -r requirements-population.lock; then touch $@; else echo "Daft cannot be had here"; fi
 
 .venv/deploy-ready: requirements-deploy.lock .venv/dev-ready
 	@echo "Installing what tests how it is deployed, as requirements-deploy.lock has it"

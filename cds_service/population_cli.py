@@ -59,8 +59,10 @@ def order_of(options: argparse.Namespace) -> Order:
         StartupError: it cannot be done.
     """
     settings = settings_module.load()
-    if not (Path(options.folder).is_dir() or (options.engine == "daft" and "://" in options.folder)):
-        raise SettingsError(f"{options.folder}: there is no such folder")
+    in_store = options.engine == "daft" and "://" in options.folder
+    for folder in (*(() if in_store else (options.folder,)), *(() if options.compare is None else (options.compare,))):
+        if not Path(folder).is_dir():
+            raise SettingsError(f"{folder}: there is no such folder")
     if options.engine == "daft":
         _check_daft(options)
     days, days_from = _days(options, settings)

@@ -33,23 +33,24 @@ class Buckets:
     def __init__(self, folder: Path, number: int, worker: str, before: int = 1) -> None:
         """Write *number* buckets into *folder*, by what is left of the checksum after *before* buckets."""
         self._folder, self._number, self._worker, self._before = folder, number, worker, before
-        self._held: defaultdict[int, list[bytes]] = defaultdict(list)
+        self._held: defaultdict[tuple[str, int], list[bytes]] = defaultdict(list)
         self._bytes = 0
-        self._patient, self._name, self._of_patient = "", b"", list[bytes]()
 
     def put(self, patient: str, source: int, line: bytes) -> None:
-        """Keep one line. Lines of one patient often follow each other, and share what is worked out of the id."""
-        if patient != self._patient or not self._bytes:
-            self._patient, self._name = patient, patient.encode("utf-8", "replace")[:_LONGEST_ID]
-            self._of_patient = self._held[crc32(self._name) // self._before % self._number]
-        self._of_patient += (_HEAD.pack(source, len(self._name), len(line)), self._name, line)
+        """Keep one line, without its end."""
+        self._held[patient, source].append(line)
         self._bytes += len(line)
         if self._bytes > MOST_HELD:
             self.flush()
 
     def flush(self) -> None:
         """Write what waits. No file stays open: there may be more of them than a process may have."""
-        for place, kept in self._held.items():
+        waiting: defaultdict[int, list[bytes]] = defaultdict(list)
+        for (patient, source), lines in self._held.items():
+            name, text = patient.encode("utf-8", "replace")[:_LONGEST_ID], b"\n".join(lines)
+            place = crc32(name) // self._before % self._number
+            waiting[place] += (_HEAD.pack(source, len(name), len(text)), name, text)
+        for place, kept in waiting.items():
             with (self._folder / f"{place:04}.{self._worker}").open("ab") as file:
                 file.write(b"".join(kept))
         self._held.clear()
@@ -99,17 +100,11 @@ def _grouped(bucket: tuple[Path, ...]) -> dict[str, Chart]:
 
 def _read(file: Path, found: dict[bytes, Chart]) -> dict[bytes, Chart]:
     """Put the lines of *file* into the charts that were *found*."""
-    kept, place, size = file.read_bytes(), 0, _HEAD.size
-    last, chart = b"", Chart()
+    kept, place = file.read_bytes(), 0
     while place < len(kept):
         source, name, length = _HEAD.unpack_from(kept, place)
-        begin = place + size + name
+        begin = place + _HEAD.size + name
         place = begin + length
-        patient = kept[begin - name : begin]
-        if patient != last or not chart:
-            last, chart = patient, found.setdefault(patient, {})
-        if source in chart:
-            chart[source].append(kept[begin:place])
-        else:
-            chart[source] = [kept[begin:place]]
+        chart = found.setdefault(kept[begin - name : begin], {})
+        chart.setdefault(source, []).extend(kept[begin:place].split(b"\n"))
     return found

@@ -121,7 +121,7 @@ class Charts:
             return [(LINE, Unreadable.UNKNOWN_PATIENT.value)] * sum(map(len, lines.values()))
         whole = {SOURCES[number]: sorted(set(found)) for number, found in lines.items()}
         try:
-            facts = self._facts(patient, whole)
+            facts = self.facts(patient, whole)
         except RequestError as error:
             return [(PATIENT,), *self._unanswered(error.code)]
         found: list[Mark] = [(PATIENT,), *self._results(facts[0])]
@@ -135,7 +135,7 @@ class Charts:
                 found += self._changes(place, told[view.against], evaluation.cards)
         return found
 
-    def _facts(self, patient: str, lines: Mapping[Source, list[bytes]]) -> list[PatientFacts]:
+    def facts(self, patient: str, lines: Mapping[Source, list[bytes]]) -> list[PatientFacts]:
         """The facts for each view; read once for all that have the same names."""
         keys = {source: self._key(source, lines.get(source, [])) for source in self.service.prefetch}
         prefetch.check_size(keys, self.plan.sizes)

@@ -31,7 +31,14 @@ def example(guidance: Guidance, day: date, requests: Iterable[bytes], version: s
     counted = Counter({mark[2:]: times for mark, times in marks.items() if mark[:2] == (0, CARDS)})
     types = tuple(sorted(READ - {"MedicationOrder"}))
     about = report.About(
-        version, "made-up patients, of whom nothing is hidden", types, (), 0, 0, office_day(counted, 0)
+        version,
+        "made-up patients, of whom nothing is hidden",
+        types,
+        (),
+        0,
+        0,
+        damaged=False,
+        office=office_day(counted, 0),
     )
     written = report.as_json(about, (view,), figures(marks, (view,), {}, 0))
     return report.as_html(about, written, guidance)

@@ -6,7 +6,9 @@ A line that cannot be read is counted by its kind and left out; it never ends th
 from __future__ import annotations
 
 import gzip
+import os
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime
 from enum import StrEnum
@@ -60,6 +62,7 @@ class Unreadable(StrEnum):
     NOT_JSON = "not a JSON object"
     NO_TYPE = "no resourceType"
     UNKNOWN_TYPE = "resourceType that is not known"
+    BUNDLE = "Bundle, of which no resource is read"
     NO_ID = "Patient without an id"
     NO_PATIENT = "no reference to a patient"
     OTHER_SUBJECT = "about something other than a patient"
@@ -125,6 +128,8 @@ class Lines:
             source = OTHERS[kind]
         elif kind in NOT_READ:
             return kind
+        elif kind == "Bundle":
+            return Unreadable.BUNDLE
         else:
             return Unreadable.UNKNOWN_TYPE if kind else Unreadable.NO_TYPE
         patient = _patient(found.subject or found.patient)
@@ -171,7 +176,7 @@ def files_in(folder: Path) -> list[Path]:
     """
     found = sorted(file for file in folder.glob("*.ndjson*") if file.name.endswith(SUFFIXES) and file.name != LOG)
     if not found:
-        raise SettingsError(f"{folder}: there is no file *.ndjson or *.ndjson.gz in it")
+        raise SettingsError(f"{folder}: there is no file *.ndjson or *.ndjson.gz in it (folders of it are not read)")
     return found
 
 
@@ -206,12 +211,15 @@ def lines_of(part: Part, opening: Callable[[str], BinaryIO] = open_file) -> Iter
         with opening(part.file) as file:
             if part.file.endswith(PACKED):
                 with gzip.open(file, "rb") as packed:
+                    _skip_mark(packed)
                     yield from _lines(packed, None)
                 return
             begin = part.start
             if begin:
                 file.seek(begin - 1)
                 begin += _skip_line(file) - 1
+            else:
+                begin = _skip_mark(file)
             yield from _lines(file, part.end - begin)
     except (EOFError, zlib.error, gzip.BadGzipFile):
         yield Unreadable.BROKEN_FILE
@@ -232,8 +240,16 @@ def _lines(file: Any, left: int | None) -> Iterator[list[bytes] | Unreadable]:
             skipped, rest = _skip_line(file), b""
             left = None if left is None else left - skipped
     if rest:
-        rest += file.readline(LONGEST_LINE)
+        rest = (rest + file.readline(LONGEST_LINE)).removesuffix(b"\n")
         yield [rest] if len(rest) <= LONGEST_LINE else Unreadable.TOO_LONG
+
+
+def _skip_mark(file: Any) -> int:
+    """Skip the mark of UTF-8 that some programs begin a file with; the bytes that were skipped."""
+    if file.read(len(BOM_UTF8)) == BOM_UTF8:
+        return len(BOM_UTF8)
+    file.seek(0)
+    return 0
 
 
 def _skip_line(file: Any) -> int:
@@ -253,7 +269,7 @@ def day_of_result(line: bytes) -> date | None:
 
 def stated_day(folder: Path, files: Iterable[Path], timezone: str) -> tuple[date, str] | None:
     """The day of the export by its own manifest or log, and where that was found; the latest, if there are several."""
-    places = dict.fromkeys([folder, *(file.resolve().parent for file in files)])
+    places = dict.fromkeys([folder, *(Path(os.path.realpath(file)).parent for file in files)])  # of a loop too
     found: list[tuple[datetime, str]] = []
     for place in places:
         for file in sorted([*place.glob("*.json"), place / LOG]):

@@ -193,7 +193,8 @@ def _each(
     work: Callable[[T, Any], R], pieces: Sequence[T], given: Scattering | Judging, processes: int
 ) -> Iterator[tuple[T, R]]:
     """Each of *pieces* with what *work* makes of it and what is *given* to all, in the order in which they end."""
-    if processes == 1:
+    processes = min(processes, len(pieces))
+    if processes <= 1:
         yield from ((piece, work(piece, given)) for piece in pieces)
         return
     _made(given)

@@ -79,6 +79,7 @@ class About:
     missing: tuple[str, ...]
     limit: int
     outcomes: int
+    damaged: bool
     office: Office | None
 
 
@@ -206,6 +207,10 @@ def notes(about: About) -> list[str]:
         found.append("There is no file of ServiceRequest: it is taken that no laboratory order is open.")
     if about.outcomes:
         found.append("The export itself reports problems: it holds an OperationOutcome. See what its server left out.")
+    if about.damaged:
+        found.append(
+            "A file of the export is cut off or damaged: what stood in the rest of it is counted as not there."
+        )
     return [*found, HOOKS_NOT_IN_IT, FILTERS_NOT_IN_IT, OPENED]
 
 

@@ -20,6 +20,7 @@ from cds_service.errors import SettingsError, StartupError
 from cds_service.hooks.prefetch import SizeLimits
 from cds_service.population import export, local, report
 from cds_service.population.chart import CARDS, TYPE_OF, Mark, Plan, View
+from cds_service.population.export import Unreadable
 from cds_service.population.local import Scattering
 from cds_service.population.office import office_day
 from cds_service.population.progress import Progress
@@ -74,14 +75,34 @@ def run(order: Order) -> None:
         StartupError: it cannot be done; nothing is left then.
     """
     try:
+        _check_places(order)
         with local.spill_folder() as spill:
             listed = None if order.listed is None else spill / "list.csv"
             counted = _by_daft(order) if order.engine == "daft" else _locally(order, spill, listed)
-            if not counted.seen.patients:
-                raise SettingsError(f"{order.folder}: no Patient in it can be read, so nothing can be counted")
             write(order, counted, listed)
     except OSError as error:
         raise StartupError(_told(error, order)) from None
+
+
+def _check_places(order: Order) -> None:
+    """Where the report and the list go, before there is anything to lose: a run may take hours."""
+    out = order.out.absolute()
+    places = [next(place for place in (out, *out.parents) if place.exists())]
+    if order.listed is not None:
+        places.append(order.listed.absolute().parent)
+        if order.listed.exists() and not _is_list(order.listed):
+            raise SettingsError(f"{order.listed}: it is there already, and is no earlier list")
+    for place in places:
+        if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
+            raise SettingsError(f"{place}: nothing can be written there")
+
+
+def _is_list(file: Path) -> bool:
+    """Whether *file* was written as a list: a slip must not cost a file of the export."""
+    if not file.is_file():
+        return False
+    with file.open("rb") as lines:
+        return lines.readline(len(LIST_HEAD) + 1) == f"{LIST_HEAD}\n".encode()
 
 
 def _told(error: OSError, order: Order) -> str:
@@ -106,6 +127,7 @@ def _locally(order: Order, spill: Path, listed: Path | None) -> Counted:
     reading = Progress("Reading", "MB", sum(file.stat().st_size for file in files), MEGABYTE)
     seen = local.survey(files, scattering, order.processes, reading)
     reading.end()
+    _check_patients(order, seen)
     plan, days_from = plan_for(order, seen, stated)
     deciding = Progress("Deciding", "patients", seen.patients)
     marks = local.count(plan, folder, number, order.processes, deciding, listed)
@@ -120,6 +142,7 @@ def _by_daft(order: Order) -> Counted:
     stated = _stated(order)
     parts = cluster.parts_in(order.folder)
     seen = cluster.survey(parts, order.guidances[0].names, None if stated else order.today)
+    _check_patients(order, seen)
     plan, days_from = plan_for(order, seen, stated)
     return Counted(plan, days_from, seen, cluster.count(plan, parts))
 
@@ -130,6 +153,14 @@ def _stated(order: Order) -> tuple[date, str] | None:
         return order.days[0], order.days_from
     folder = Path(order.folder)
     return export.stated_day(folder, export.files_in(folder), order.timezone) if folder.is_dir() else None
+
+
+def _check_patients(order: Order, seen: Survey) -> None:
+    """Tell what is the matter with an export of nobody, before its day is looked for."""
+    if not seen.patients:
+        kinds = ", ".join(sorted(seen.unreadable))
+        lines = f"; lines that are not read: {kinds}" if kinds else ""
+        raise SettingsError(f"{order.folder}: no Patient in it can be read, so nothing can be counted{lines}")
 
 
 def plan_for(order: Order, seen: Survey, stated: tuple[date, str] | None) -> tuple[Plan, str]:
@@ -167,6 +198,7 @@ def write(order: Order, counted: Counted, listed: Path | None = None) -> None:
         missing=tuple(sorted(set(TYPE_OF.values()) - types)),
         limit=order.limit,
         outcomes=counted.seen.outcomes,
+        damaged=Unreadable.BROKEN_FILE in counted.seen.unreadable,
         office=office_day(charts, order.limit),
     )
     written = report.as_json(about, counted.plan.views, found)

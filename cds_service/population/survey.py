@@ -68,11 +68,10 @@ def placed(
             seen.see_unplaced(block)
             continue
         for line in block:
-            if not line or line.isspace():
-                continue
             place = lines.place(line)
             if not isinstance(place, tuple):
-                seen.see_unplaced(place)
+                if line.strip():
+                    seen.see_unplaced(place)
                 continue
             patient, source = place
             seen.sources.add(source)

@@ -86,6 +86,19 @@ def test_page_has_no_barrier(seen: Page, served: Served, scheme: Scheme, path: s
     assert seen.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+@pytest.mark.parametrize("seen", [PHONE, 1280], indirect=True)
+def test_report_is_whole(seen: Page, served: Served, scheme: Scheme):
+    """The population report has no barrier and nothing cut off: what is wider than the screen can be moved."""
+    seen.goto(f"{served.url}/docs/example-report")
+    keep(seen, "population", scheme)
+    cut_off = """[...document.querySelectorAll("body *")].filter((e) => e.scrollWidth > e.clientWidth + 1
+        && getComputedStyle(e).overflowX === "hidden").map((e) => e.innerText)"""
+
+    assert barriers(seen) == []
+    assert seen.evaluate(cut_off) == []
+    assert seen.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 @pytest.mark.parametrize("seen", WIDTHS, indirect=True)
 def test_playground_with_everything_open_has_no_barrier(seen: Page, served: Served, scheme: Scheme):
     """With every part unfolded, a critical card, a refusal and a quiet topic on the page, axe finds nothing serious."""

@@ -145,6 +145,35 @@ def test_a_count_between_two_sums_is_found() -> None:
     assert solved(cells) == set()
 
 
+def sums_of(parts: dict[str, int], *sums: str) -> frozenset[Key]:
+    """What is hidden of *parts* named by a letter and of *sums*, each named by the letters of its parts."""
+    whole = {name: sum(parts[part] for part in name) for name in sums}
+    counts: dict[Cell, int] = {(0, (name,)): count for name, count in (parts | whole).items()}
+    equations = [adds_up((0, (name,)), [(0, (part,)) for part in name]) for name in sums]
+    return hidden_keys(counts, equations, frozenset(), LIMIT)
+
+
+def test_three_sums_tell_no_small_part() -> None:
+    """Of a + b, a + c and b + c all three parts follow, though each sum has two that are hidden: a sum goes too."""
+    assert sums_of({"a": 5, "b": 20, "c": 30}, "ab", "ac", "bc") & {("ab",), ("ac",), ("bc",)}
+
+
+def test_two_small_parts_are_not_told_together() -> None:
+    """Where 107 and 100 of it are told, the 3 and 4 that are hidden are 7 together: one more is hidden."""
+    assert sums_of({"a": 3, "b": 4, "c": 100}, "abc") & {("c",), ("abc",)}
+
+
+def test_nearly_everybody_is_not_told() -> None:
+    """Of 120 patients with two cards each 115 have one card: 5 have not, which anybody could work out."""
+    given = {"magnesium-low": 115, "vitamin-d-deficiency": 60, "vitamin-d-order": 65}
+    marks: dict[Any, int] = {(0, CARD, topic, "info"): times for topic, times in given.items()}
+    marks |= {(PATIENT,): 120, (0, CARDS, 2, 0): 120, (0, PERSON, "40 to 49", "female", True): 120}
+    found = figures(marks, (View(loading.load(), date(2026, 3, 2)),), {}, LIMIT)
+
+    assert found.told(0, "patients") == 120
+    assert found.told(0, "topic", "magnesium-low", ALL) is None
+
+
 def test_comparison_tells_no_small_gain() -> None:
     """Two told counts of a topic differ by what was gained; where that is small, they are hidden too."""
     counts: dict[Cell, int] = {(0, ("topic",)): 100, (1, ("topic",)): 103}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import json
 import pickle
@@ -20,46 +19,12 @@ from cds_service.guidance import loading
 from cds_service.hooks.prefetch import SizeLimits
 from cds_service.population.chart import CARD, Charts, Plan, View
 from cds_service.population.export import Unreadable
-from tests.population.exports import AS_OF, magnesium, patient, report, result, vitamin_d, write
+from tests.population.exports import AS_OF, by_hand, magnesium, patient, report, result, vitamin_d, write
 from tests.support.fixtures import situations
 
 CHARTS = 100
 """Patients whose cards are compared with what is expected of the service."""
 NO_SERVICE_REQUEST = "There is no file of ServiceRequest: it is taken that no laboratory order is open."
-
-
-def by_hand(folder: Path) -> None:
-    """Four patients and every kind of reference, one of them in files of two kinds, and lines that cannot be read.
-
-    Of 2026-02-20: anna has 25(OH)D 8 ng/mL and magnesium 2.2 mg/dL, bert 40 and 1.4, carl 40 and 2.2 and dora nothing.
-    """
-    write(folder, "Patient.ndjson", [patient("anna", gender="female"), patient("bert"), patient("carl")])
-    dora = patient("dora", born="1944-01-01", gender="female")
-    write(folder, "Patient.2.ndjson.gz", [dora, {"resourceType": "Patient"}])
-    write(folder, "Condition.ndjson", [])
-    write(folder, "MedicationRequest.ndjson", [b"", b"  "])
-    write(
-        folder,
-        "Observation.000.ndjson",
-        [
-            vitamin_d("Patient/anna", 8),
-            magnesium("https://fhir.example/r4/Patient/anna/_history/3", 2.2),
-            vitamin_d("urn:uuid:bert", 40),
-            magnesium("Patient/bert", 1.4),
-            vitamin_d("Patient/carl", 40),
-            b"{not json",
-            b"[]",
-            {"status": "final"},
-            vitamin_d("Patient/nobody", 8),
-            vitamin_d("Device/7", 8),
-            {**vitamin_d("", 8), "subject": {"display": "anna"}},
-            {**vitamin_d("Patient/anna", 8), "code": 7},
-        ],
-    )
-    cut = gzip.compress(
-        json.dumps(magnesium("Patient/carl", 2.2)).encode() + b"\n" + b'{"a":' + bytes(range(32, 127)) * 99
-    )
-    (folder / "Observation.001.ndjson.gz").write_bytes(cut[:-12])
 
 
 UNREADABLE = {
@@ -226,7 +191,9 @@ def test_a_unit_of_few_patients_has_no_name(tmp_path: Path):
         ("manifest.json", '{"transactionTime": "2026-03-01T23:30:00Z", "output": []}', "2026-03-02", "manifest.json"),
         (
             "log.ndjson",
-            '{"eventId": "kickoff"}\n{"eventDetail": {"transactionTime": "2026-02-28T12:00:00+01:00"}}\n',
+            """{"eventDetail": {"transactionTime": "2026-02-27T12:00:00Z"}}
+            {"eventId": "kickoff"}
+            {"eventDetail": {"transactionTime": "2026-02-28T12:00:00+01:00"}}""",
             "2026-02-28",
             "log.ndjson",
         ),

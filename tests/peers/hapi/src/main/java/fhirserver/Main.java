@@ -1,6 +1,8 @@
 package fhirserver;
 
+import ca.uhn.fhir.batch2.api.IJobMaintenanceService;
 import ca.uhn.fhir.batch2.jobs.config.Batch2JobsConfig;
+import ca.uhn.fhir.batch2.jobs.export.BulkDataExportProvider;
 import ca.uhn.fhir.context.FhirContext;
 import ca.uhn.fhir.context.support.IValidationSupport;
 import ca.uhn.fhir.jpa.api.config.JpaStorageSettings;
@@ -31,6 +33,8 @@ import java.io.OutputStream;
 import java.net.InetSocketAddress;
 import java.util.List;
 import java.util.Properties;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
 import javax.sql.DataSource;
 import org.eclipse.jetty.ee10.servlet.ServletContextHandler;
 import org.eclipse.jetty.ee10.servlet.ServletHolder;
@@ -72,6 +76,10 @@ public final class Main {
             var server = new Server(new InetSocketAddress("127.0.0.1", 0));
             server.setHandler(handler);
             server.start();
+            // HAPI itself looks once a minute how far an export is.
+            var jobs = context.getBean(IJobMaintenanceService.class);
+            Executors.newSingleThreadScheduledExecutor()
+                    .scheduleWithFixedDelay(jobs::runMaintenancePass, 1, 1, TimeUnit.SECONDS);
             System.out.println("READY http://127.0.0.1:" + server.getURI().getPort() + "/fhir");
             System.in.transferTo(OutputStream.nullOutputStream());
         } finally {
@@ -162,6 +170,7 @@ public final class Main {
         public RestfulServer restfulServer(
                 IFhirSystemDao<?, ?> system,
                 IJpaSystemProvider systemProvider,
+                BulkDataExportProvider bulkExport,
                 ResourceProviderFactory providers,
                 DatabaseBackedPagingProvider paging,
                 JpaStorageSettings settings,
@@ -170,6 +179,7 @@ public final class Main {
             var server = new RestfulServer(system.getContext());
             server.registerProviders(providers.createProviders());
             server.registerProvider(systemProvider);
+            server.registerProvider(bulkExport);
             server.setPagingProvider(paging);
             server.setDefaultResponseEncoding(EncodingEnum.JSON);
             server.setServerConformanceProvider(
