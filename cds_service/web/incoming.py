@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from wsgiref.types import WSGIEnvironment
 
 from flask import Request, request
+from werkzeug.exceptions import ClientDisconnected
 
 from cds_service.errors import RequestError
 from cds_service.hooks.record import Call
@@ -46,6 +47,20 @@ class Incoming(Request):
         self.started: float = environ.get(RECEIVED) or time.perf_counter()
         self.number = secrets.token_hex(16)
         self.call = Call()
+
+    def body(self, most: int) -> bytes:
+        """The body, whole: one of a declared length up to *most* is read as it is, any other as Flask does it.
+
+        Raises:
+            HTTPException: it is too large, or ended before its length.
+        """
+        declared = self.environ.get("CONTENT_LENGTH", "")
+        if not declared.isdecimal() or int(declared) > most or "HTTP_TRANSFER_ENCODING" in self.environ:
+            return self.get_data(cache=False)
+        body: bytes = self.environ["wsgi.input"].read(int(declared))
+        if len(body) < int(declared):
+            raise ClientDisconnected
+        return body
 
 
 def incoming() -> Incoming:

@@ -18,6 +18,7 @@ _ENCODER = msgspec.json.Encoder()
 
 def init_app(app: Flask, modes: Modes, keeper: FeedbackKeeper) -> None:
     """Put them on *app*: which *modes* are in force is asked for each call, and *keeper* knows the patients' places."""
+    most: int = app.config["MAX_CONTENT_LENGTH"]
     blueprint = Blueprint("services", __name__, url_prefix="/cds-services")
 
     @blueprint.get("")
@@ -33,7 +34,7 @@ def init_app(app: Flask, modes: Modes, keeper: FeedbackKeeper) -> None:
         if in_force(request, modes, keeper).is_off:
             return _json(NO_CARDS)
         check_json(request.environ)
-        return _json(request.engine.answer(service_id, request.get_data(cache=False), request.call).written)
+        return _json(request.engine.answer(service_id, request.body(most), request.call).written)
 
     app.register_blueprint(blueprint)
 
