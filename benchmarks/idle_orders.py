@@ -6,7 +6,7 @@ An order-select for amoxicillin, with the prefetch of a typical chart, is counte
 same application that reads the same body and answers `{"cards": []}`. Both go through the whole web layer, in one
 process under callgrind (valgrind). What the calls leave to be written is counted too, all of it in one transaction:
 usually it holds what comes in a fifth of a second, which is nearly nothing under callgrind, and how much would hang on
-the clock.
+the clock. So would how often the modes are looked at meanwhile, which they are not here.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from flask import Flask, Response, request
 
 from benchmarks.inside import application, caller
 from benchmarks.payloads import AS_OF, typical
-from cds_service import logs
+from cds_service import kept_modes, logs
 from cds_service.feedback import recorder
 from cds_service.hooks.order_hooks import SELECT
 from cds_service.settings import NUMBERS_FOLDER
@@ -71,7 +71,7 @@ def make_calls() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ[NUMBERS_FOLDER] = folder  # before anything counts
         logs.set_up()
-        recorder.GATHERING = 3600.0
+        recorder.GATHERING = kept_modes.POLL = 3600.0
         with application(Path(folder), AS_OF) as app:
             add_echo(app)
             keeper = app.extensions["cds_recorder"]
