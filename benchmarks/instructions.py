@@ -5,7 +5,8 @@
 
 A call goes through the WSGI interface inside one process, with feedback, numbers and log, each for another patient.
 Start-up and the first calls are left out. What a call leaves to be written is counted too, all calls in one
-transaction: usually it holds those of a fifth of a second, which is none under callgrind.
+transaction: usually it holds those of a fifth of a second, which is none under callgrind. Which modes are in force is
+not looked at meanwhile: how often would hang on the clock.
 
 Instructions depend on the build of Python. Where another one runs, or valgrind is not there, calls of functions are
 counted, which depend on its version alone.
@@ -30,6 +31,7 @@ import msgspec
 
 from benchmarks.inside import application, caller
 from benchmarks.payloads import AS_OF, own
+from cds_service import kept_modes
 from cds_service.feedback import recorder
 
 RECORDED = Path(__file__).with_suffix(".json")
@@ -132,7 +134,7 @@ def functions() -> int:
 @contextmanager
 def calls() -> Iterator[Callable[[int], None]]:
     """What makes one call, for a patient by number; all that it leaves to be written is written in the end."""
-    recorder.GATHERING = 3600.0
+    recorder.GATHERING = kept_modes.POLL = 3600.0
     with (
         tempfile.TemporaryDirectory() as folder,
         Path(folder, "log").open("w") as log,

@@ -27,7 +27,8 @@ class JsonLines(logging.Formatter):
             "event": record.getMessage(),
         }
         line |= getattr(record, "fields", {})
-        return msgspec.json.encode(line).decode().translate(LINE_ENDS)
+        written = msgspec.json.encode(line).decode()
+        return written if written.isascii() else written.translate(LINE_ENDS)
 
 
 class AfterTheStart(logging.Filter):
@@ -45,7 +46,9 @@ def of_server(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def set_up() -> None:
-    """Write what the service logs to standard error."""
+    """Write what the service logs to standard error; what no line tells is not found out for each."""
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None  # noqa: SLF001 - as Python's guide to logging has it
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
     for name, level in LOGGERS.items():

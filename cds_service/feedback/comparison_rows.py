@@ -7,21 +7,26 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, exists, select
 
 from cds_service.hooks.holding import analyte_of
 from cds_service.hooks.memory import Standing, Weighed
 from cds_service.store.database import Database
-from cds_service.store.inserting import insert_new
+from cds_service.store.statements import insert_new
 from cds_service.store.tables import CONSIDERED, COURSE
 
 Row = dict[str, Any]
 UNKNOWN = Standing("", "", "", ordered=False)
 CHART_BYTES = 16
 PIECE = 1000
-"""Patients that are looked up, and rows that are deleted, at a time."""
+"""Rows that are deleted at a time."""
+HAS_A_CARD = exists().where(
+    *[CONSIDERED.c[name] == bindparam(name, type_=CONSIDERED.c[name].type) for name in ("patient", "client", "analyte")]
+)
+"""The patient has a card about that analyte."""
 
 
 def card_rows(at: int, weighed: Weighed, client: str, patient: str) -> Iterator[Row]:
@@ -40,11 +45,9 @@ def course_rows(at: int, weighed: Weighed, client: str, patient: str) -> Iterato
 
 def write(connection: Connection, cards: Sequence[Row], course: Sequence[Row]) -> None:
     """Write the rows of *cards*, and those of the *course* of patients with a card about that analyte."""
-    if cards:
-        connection.execute(insert(CONSIDERED), cards)
-    known = _of_known(connection, course)
+    insert_new(connection, CONSIDERED, cards)
     # In the same order in every process: two that wait for each other's rows would wait for ever.
-    insert_new(connection, COURSE, sorted(known, key=lambda row: [row[column.name] for column in COURSE.primary_key]))
+    insert_new(connection, COURSE, sorted(course, key=itemgetter(*COURSE.primary_key.columns.keys())), HAS_A_CARD)
 
 
 def purge(database: Database, moment: int) -> None:
@@ -59,14 +62,3 @@ def purge(database: Database, moment: int) -> None:
                     is_it = [column == value for column, value in zip(key, row, strict=True)]
                     connection.execute(delete(table).where(*is_it))
             gone = len(old)
-
-
-def _of_known(connection: Connection, course: Sequence[Row]) -> list[Row]:
-    """Those rows of a *course* whose patient has a card about that analyte."""
-    patients = sorted({row["patient"] for row in course})
-    known: set[tuple[str, ...]] = set()
-    columns = (CONSIDERED.c.patient, CONSIDERED.c.client, CONSIDERED.c.analyte)
-    for begin in range(0, len(patients), PIECE):
-        query = select(*columns).where(CONSIDERED.c.patient.in_(patients[begin : begin + PIECE])).distinct()
-        known.update(tuple(row) for row in connection.execute(query))
-    return [row for row in course if (row["patient"], row["client"], row["analyte"]) in known]

@@ -11,10 +11,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import date
+from functools import cache
+from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -59,6 +61,32 @@ class _Note(NamedTuple):
     weighed: Weighed | None = None
 
 
+_Item = _Note | list[str] | threading.Event | None
+"""What is put into the queue: a note, digests of feedback whose card was not there, who waits, or just a nudge."""
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What is to be written together; who waits until it is."""
+
+    notes: list[_Note] = field(default_factory=list)
+    orphans: list[str] = field(default_factory=list)
+    waiting: list[threading.Event] = field(default_factory=list)
+
+    def take(self, item: _Item) -> None:
+        """Add *item* of the queue."""
+        if isinstance(item, _Note):
+            self.notes.append(item)
+        elif isinstance(item, list):
+            self.orphans.extend(item)
+        elif item is not None:
+            self.waiting.append(item)
+
+    def newest(self) -> _Batch:
+        """What is kept of it until the next attempt."""
+        return _Batch(self.notes[-MOST_WAITING:], self.orphans[-MOST_WAITING:], self.waiting)
+
+
 class KeptDays(NamedTuple):
     """Days for which calls, cards and feedback are kept; and what silent and shown cards are compared by."""
 
@@ -77,18 +105,14 @@ class Recorder:
         self._kept = kept
         self._deadline = deadline
         self._places = places
-        self._waiting: deque[_Note] = deque(maxlen=MOST_WAITING)
-        self._orphans: deque[str] = deque(maxlen=MOST_WAITING)
-        self._wake = threading.Event()
+        self._queue: SimpleQueue[_Item] = SimpleQueue()
+        self._left = _Batch()
         self._hurry = threading.Event()
-        self._idle = threading.Event()
-        self._idle.set()
-        self._counting = threading.Lock()
         self._writing = Background("recorder", self._run)
         self._closing = False
         self._readable = False
         self._writable = True
-        self._told = False
+        self._said_unread = False
         self._swept = float("-inf")
 
     def begin(self) -> None:
@@ -115,11 +139,11 @@ class Recorder:
     def note(self, chart: Chart, shown: tuple[ShownCard, ...], quiet: tuple[str, ...]) -> None:
         """Remember the cards that were *shown*, and the topics that were *quiet*, soon."""
         if shown or quiet:
-            self._add(_Note(_now(), chart=chart, shown=shown, quiet=quiet))
+            self._put(_Note(_now(), chart=chart, shown=shown, quiet=quiet))
 
     def called(self, row: dict[str, Any]) -> None:
         """Remember a call, soon."""
-        self._add(_Note(_now(), call=row))
+        self._put(_Note(_now(), call=row))
 
     def place(self, chart: Chart) -> float | None:
         """The place from 0 to 1 of the patient of *chart*; `None` where the key of the digests is not known yet."""
@@ -128,7 +152,7 @@ class Recorder:
     def weighed(self, weighed: Weighed) -> None:
         """Remember what was shown and what was held back, soon."""
         if weighed.standings or weighed.cards:
-            self._add(_Note(_now(), weighed=weighed))
+            self._put(_Note(_now(), weighed=weighed))
 
     @contextmanager
     def turn(self, client: str) -> Iterator[None]:
@@ -161,8 +185,7 @@ class Recorder:
                 self._unwritten(error)
             raise StoreUnavailable("The feedback cannot be kept now: send it again later") from error
         if orphans:
-            self._orphans.extend(orphans)
-            self._stir()
+            self._put(orphans)
 
     def _keep(self, client: str, service: str, items: list[CardOutcome], day: date, end: float) -> list[str]:
         def save() -> list[str]:
@@ -192,41 +215,47 @@ class Recorder:
 
     def flush(self, seconds: float = 10) -> bool:
         """Wait until all is written that was noted so far; whether it was."""
+        written = threading.Event()
+        self._put(written)
         self._hurry.set()
-        return self._idle.wait(seconds)
+        return written.wait(seconds)
 
     def close(self) -> None:
         """Write what waits, and stop."""
         self._closing = True
+        self._queue.put(None)
         self._hurry.set()
-        self._wake.set()
         self._writing.join(PAUSE * 2)
         self.store.close()
 
-    def _add(self, note: _Note) -> None:
-        with self._counting:
-            self._idle.clear()
-            self._waiting.append(note)
-        self._stir()
-
-    def _stir(self) -> None:
-        """Have the thread look at once; start it if it does not run."""
-        if self._wake.is_set() and self._writing.runs:
-            return  # it is about to look
-        self._wake.set()
-        with suppress(RuntimeError):  # the machine has no thread left: the next note starts it
-            self._writing.need()
+    def _put(self, item: _Item) -> None:
+        """Put *item* into the queue of the thread; start it if it does not run."""
+        if self._queue.qsize() >= MOST_WAITING:
+            with suppress(Empty):  # the thread takes it at this moment
+                self._queue.get_nowait()
+        self._queue.put(item)
+        if not self._writing.runs:
+            with suppress(RuntimeError):  # the machine has no thread left: the next note starts it
+                self._writing.need()
 
     def _run(self) -> None:
-        while self._waiting or self._orphans or not self._closing:
-            self._wake.wait(PAUSE)
-            self._wake.clear()
-            self._hurry.wait(GATHERING)
-            self._hurry.clear()
+        while not self._closing or not self._queue.empty() or self._left.notes or self._left.orphans:
+            batch = self._gathered()
             self._open()
-            if not self._write() and self._closing:
+            if not self._write(batch) and self._closing:
                 return
             self._sweep()
+
+    def _gathered(self) -> _Batch:
+        """What is left of before, and what comes within a while."""
+        batch, self._left = self._left, _Batch()
+        with suppress(Empty):
+            batch.take(self._queue.get(timeout=PAUSE))
+            self._hurry.wait(GATHERING)
+            self._hurry.clear()  # before the queue is emptied: who hurries from here on is heard the next time
+            for _ in range(self._queue.qsize()):
+                batch.take(self._queue.get_nowait())
+        return batch
 
     def _open(self) -> None:
         """Find out whether a database that could not be read is back."""
@@ -236,75 +265,61 @@ class Recorder:
             self.store.begin()
         except SQLAlchemyError as error:
             self._unread(error)
-            self._wake.clear()
             return
         self._readable = True
-        if self._told:
-            self._told = False
+        if self._said_unread:
+            self._said_unread = False
             LOG.info("the database can be read again")
 
-    def _write(self) -> bool:
-        """Write what waits, or find out whether the database can be written again; whether it can."""
-        notes = [self._waiting.popleft() for _ in range(len(self._waiting))]
-        orphans = [self._orphans.popleft() for _ in range(len(self._orphans))]
+    def _write(self, batch: _Batch) -> bool:
+        """Write *batch*, or find out whether the database can be written again; whether it can."""
         try:
-            rows = self._rows(notes)
-            if notes:
+            rows = self._rows(batch.notes)
+            if batch.notes:
                 self.store.write(rows)
-                notes = []  # they are written: what fails from here on must not write them again
-            self.store.tell_feedback(rows.cards, orphans)
+                batch.notes = []  # they are written: what fails from here on must not write them again
+            if rows.cards or batch.orphans:
+                self.store.tell_feedback(rows.cards, batch.orphans)
+                batch.orphans = []
             if not self._writable:
                 self.store.try_write()
         except SQLAlchemyError as error:
-            room = MOST_WAITING - len(self._waiting)
-            self._waiting.extendleft(reversed(notes[max(0, len(notes) - room) :]))
-            self._orphans.extend(orphans)
+            self._left = batch.newest()
             self._unwritten(error)
-            self._wake.clear()
             return False
         if not self._writable:
             self._writable = True
             LOG.info("the database can be written again")
-        with self._counting:
-            if not self._waiting:
-                self._idle.set()
+        for written in batch.waiting:
+            written.set()
         return True
 
     def _unread(self, error: SQLAlchemyError) -> None:
         self._readable = False
-        if not self._told:
-            self._told = True
+        if not self._said_unread:
+            self._said_unread = True
             LOG.error("the database cannot be read: cards are served, none is quiet (%s)", type(error).__name__)
-        self._stir()  # it looks for the database to come back
+            self._put(None)  # the thread looks for it to come back
 
     def _unwritten(self, error: SQLAlchemyError) -> None:
         if self._writable:
             self._writable = False
             LOG.error("the database cannot be written: feedback is refused (%s)", type(error).__name__)
-        self._stir()
+            self._put(None)
 
     def _rows(self, notes: list[_Note]) -> Rows:
         rows = Rows([], [], [], [], [])
+        patient = cache(self.store.patient)
         for note in notes:
             if note.call is not None:
                 rows.calls.append({"at": note.at, **note.call})
             if note.chart is not None:
-                self._add_cards(rows, note, note.chart)
+                _add_cards(rows, note, note.chart, patient(note.chart))
             if note.weighed is not None and note.weighed.chart is not None:
-                of = (note.at, note.weighed, note.weighed.chart.client, self.store.patient(note.weighed.chart))
+                of = (note.at, note.weighed, note.weighed.chart.client, patient(note.weighed.chart))
                 rows.considered.extend(comparison_rows.card_rows(*of))
                 rows.course.extend(comparison_rows.course_rows(*of))
         return rows
-
-    def _add_cards(self, rows: Rows, note: _Note, chart: Chart) -> None:
-        patient = self.store.patient(chart)
-        about = {"at": note.at, "day": chart.day, "client": chart.client, "patient": patient}
-        about |= {"service": chart.service, "hook": chart.hook}
-        for card in note.shown:
-            own = {name: getattr(card, name) for name in ("uuid", "topic", "rule", "indicator", "level")}
-            own["suggestions"] = {uuid: None if day is None else str(day) for uuid, day in card.suggestions}
-            rows.cards.append(about | own)
-        rows.quiet.extend({"at": note.at, "client": chart.client, "topic": topic} for topic in note.quiet)
 
     def _sweep(self) -> None:
         """Delete what is older than it is kept, now and then."""
@@ -321,3 +336,13 @@ class Recorder:
 
 def _now() -> int:
     return int(time.time() * 1000)
+
+
+def _add_cards(rows: Rows, note: _Note, chart: Chart, patient: str) -> None:
+    about = {"at": note.at, "day": chart.day, "client": chart.client, "patient": patient}
+    about |= {"service": chart.service, "hook": chart.hook}
+    for card in note.shown:
+        own = {name: getattr(card, name) for name in ("uuid", "topic", "rule", "indicator", "level")}
+        own["suggestions"] = {uuid: None if day is None else str(day) for uuid, day in card.suggestions}
+        rows.cards.append(about | own)
+    rows.quiet.extend({"at": note.at, "client": chart.client, "topic": topic} for topic in note.quiet)

@@ -21,9 +21,8 @@ from cds_service.hooks.feedback_body import ACCEPTED, OTHER, CardOutcome, Offers
 from cds_service.hooks.memory import Answered, Chart
 from cds_service.store.database import Database
 from cds_service.store.engines import allow
-from cds_service.store.inserting import insert_new
 from cds_service.store.patience import MIGRATION
-from cds_service.store.statements import Insertion, Question
+from cds_service.store.statements import Question, insert_new
 from cds_service.store.tables import CALL, CARD, FEEDBACK, QUIET, SECRET
 
 Row = dict[str, Any]
@@ -89,7 +88,6 @@ class FeedbackStore:
         self._quick = quick
         self._looking = looking
         self._answers = Question(_ANSWERS, looking.engine.dialect)
-        self._new = [Insertion(table, quick.engine.dialect) for table in (CALL, CARD, QUIET)]
         self._fixed_key = self._key = None if key is None else key.encode()
         self._offers = offers
         self._offered = frozenset[tuple[str, str]]().union(*offers.values())
@@ -152,8 +150,9 @@ class FeedbackStore:
     def write(self, rows: Rows) -> None:
         """Write *rows*, all of them or none; then feedback that came before its card wants `tell_feedback`."""
         with self._quick.writing() as connection:
-            for new, of_table in zip(self._new, (rows.calls, rows.cards, rows.quiet), strict=True):
-                new.write(connection, of_table)
+            insert_new(connection, CALL, rows.calls)
+            insert_new(connection, CARD, rows.cards)
+            insert_new(connection, QUIET, rows.quiet)
             comparison_rows.write(connection, rows.considered, rows.course)
 
     def tell_feedback(self, cards: Sequence[Row], waiting: Collection[str] = ()) -> None:

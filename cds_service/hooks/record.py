@@ -80,8 +80,7 @@ class Call:
         """How many prefetch keys were sent, fetched, and lacking in the end."""
         found = {"prefetched": 0, "fetched": 0, "lacking": 0}
         for key in () if self.gathered is None else self.gathered.keys.values():
-            lacking = key.state in LACKING
-            found["lacking" if lacking else "fetched" if key.fetched else "prefetched"] += 1
+            found["lacking" if key.state in LACKING else "fetched" if key.fetched else "prefetched"] += 1
         return found
 
 
@@ -117,7 +116,7 @@ def explanation(request: HookRequest, gathered: Gathered, evaluation: Evaluation
 
 
 def _told(key: Key) -> Json:
-    told: Json = {"key": key.source.value, "state": key.told}
+    told: Json = {"key": key.source, "state": key.told}
     if key.why:
         told["why"] = key.why
     if key.pages:

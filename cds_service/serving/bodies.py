@@ -90,14 +90,15 @@ class Bodies:
         declared = environment.get("CONTENT_LENGTH", "")
         if not declared and "HTTP_TRANSFER_ENCODING" not in environment:
             return b""
-        if declared.isdecimal() and int(declared) > self._limits.one:
+        length = int(declared) if declared.isdecimal() else None
+        if length is not None and length > self._limits.one:
             raise body_too_large()
         try:
             async with asyncio.timeout(self._limits.seconds):
-                body = await self._pieces(exchange, held)
+                body = await self._pieces(exchange, held, length)
         except TimeoutError as error:
             raise BodyTooSlow("The body did not arrive in time (CDS_BODY_TIMEOUT): send it without pauses") from error
-        if declared.isdecimal() and len(body) < int(declared):
+        if length is not None and len(body) < length:
             raise MalformedRequest("The body ended before its Content-Length: send it whole")
         return body
 
@@ -127,7 +128,8 @@ class Bodies:
                     if size > self._limits.one:
                         return
 
-    async def _pieces(self, exchange: RsgiExchange, held: Held) -> bytes:
+    async def _pieces(self, exchange: RsgiExchange, held: Held, length: int | None) -> bytes:
+        """All of it; one that has come in its *length* is whole, and its end need not be waited for as well."""
         pieces: list[bytes] = []
         size = 0
         async for piece in exchange:
@@ -136,4 +138,6 @@ class Bodies:
                 raise body_too_large()
             held.grow(len(piece))
             pieces.append(piece)
+            if size == length:
+                break
         return b"".join(pieces)

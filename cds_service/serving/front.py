@@ -122,8 +122,13 @@ class Front:
             held.let_go()
             raise
         loop = asyncio.get_running_loop()
-        working.add_done_callback(lambda _: loop.call_soon_threadsafe(self._done, work, held))
-        return await _while_awaited(working, exchange)
+        over: asyncio.Future[None] = loop.create_future()
+        working.add_done_callback(lambda _: loop.call_soon_threadsafe(self._done, work, held, over))
+        try:
+            await _while_awaited(over, exchange)
+        finally:
+            working.cancel()  # where it has not begun it is taken back: nobody waits for it any more
+        return working.result()
 
     async def _body(self, environment: WSGIEnvironment, exchange: RsgiExchange, held: Held, who: str) -> bytes:
         mode = environment[IN_FORCE] = self._unread.asked(environment, who)
@@ -156,11 +161,13 @@ class Front:
         with work.turn():
             return _call(self._application, environment, body)
 
-    def _done(self, work: Work, held: Held) -> None:
+    def _done(self, work: Work, held: Held, over: asyncio.Future[None]) -> None:
         """What the call held was held until now, also where nobody waited for it any more."""
         work.go()
         held.let_go()
         metrics.OPEN.dec()
+        if not over.done():
+            over.set_result(None)
 
     def _refuse(self, environment: WSGIEnvironment, refusal: RequestError | Untrusted) -> WholeAnswer:
         status, headers, body = _call(self._application, {**environment, REFUSED: refusal}, b"")
@@ -175,22 +182,20 @@ def _let_go(error: BaseException | None) -> None:
         error = error.__cause__ or error.__context__
 
 
-async def _while_awaited(working: Future[WholeAnswer], exchange: RsgiExchange) -> WholeAnswer:
-    """What *working* comes to. Work that has not begun is taken back where nobody waits for it any more.
+async def _while_awaited(over: asyncio.Future[None], exchange: RsgiExchange) -> None:
+    """Wait until the work is *over*.
 
     Raises:
         ClientGone: whoever called has gone away before.
     """
-    answered = asyncio.wrap_future(working)
-    waiting: set[asyncio.Future[Any]] = {answered}
+    waiting: set[asyncio.Future[Any]] = {over}
     try:
         await asyncio.wait(waiting, timeout=SOON)
-        if not answered.done():
+        if not over.done():
             waiting.add(asyncio.ensure_future(exchange.client_disconnect()))
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        if not answered.done():
+        if not over.done():
             raise ClientGone("Whoever called has gone away before the answer")
-        return answered.result()
     finally:
         for one in waiting:
             one.cancel()

@@ -9,7 +9,7 @@ from typing import Protocol
 from wsgiref.types import WSGIEnvironment
 
 from cds_service.errors import MalformedRequest, UnclearHost, UnknownCoding
-from cds_service.web.audit import RECEIVED
+from cds_service.web.incoming import RECEIVED
 
 UNPREFIXED = frozenset({"CONTENT_TYPE", "CONTENT_LENGTH"})
 WITHOUT_HOST = "HTTP/1.0"

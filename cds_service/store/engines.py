@@ -68,9 +68,7 @@ def hurry(connection: Connection, seconds: float) -> None:
 
 
 def _sqlite(url: sqlalchemy.URL, file: DatabaseFile | None, patience: float, synchronous: str) -> Engine:
-    engine = sqlalchemy.create_engine(
-        url, pool_timeout=patience, paramstyle="named", connect_args={"timeout": patience}
-    )
+    engine = sqlalchemy.create_engine(url, pool_timeout=patience, connect_args={"timeout": patience})
 
     def _set(connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA journal_mode = WAL").close()

@@ -5,16 +5,22 @@ SQLAlchemy puts them into the words of the database, once, and says how values a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from importlib import import_module
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Select, Table
+from sqlalchemy import ColumnElement, Connection, Dialect, Select, Table, bindparam, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql.compiler import SQLCompiler
 
 Change = Callable[[Any], Any]
 """How a value is sent or read."""
+
+
+PLACES = {"sqlite": "qmark", "postgresql": "format"}
+"""How each database is told of parameters by their places."""
 
 
 class Unanswered(SQLAlchemyError):
@@ -25,7 +31,8 @@ class Question:
     """A query with named parameters."""
 
     def __init__(self, query: Select[Any], dialect: Dialect) -> None:
-        """Put *query* into the words of *dialect*, which takes parameters by name (`store.engines`)."""
+        """Put *query* into the words of *dialect*."""
+        dialect = _by_place(dialect)
         compiled: Any = query.compile(dialect=dialect)
         self._words = str(compiled)
         self._send = _sent(compiled, dialect)
@@ -41,7 +48,7 @@ class Question:
         Raises:
             Unanswered: there was no answer.
         """
-        sent = {name: send(values[name]) for name, send in self._send.items()}
+        sent = [send(values[name]) for name, send in self._send]
         try:
             found = _driver(connection).execute(self._words, sent).fetchall()
         except self._failures as error:
@@ -49,39 +56,66 @@ class Question:
         return [tuple([read(value) for read, value in zip(self._read, row, strict=True)]) for row in found]
 
 
-class Insertion:
-    """New rows of a table; one that is there already stays."""
+def insert_new(
+    connection: Connection, table: Table, rows: Sequence[dict[str, Any]], only: ColumnElement[bool] | None = None
+) -> None:
+    """Insert *rows*, within the transaction of *connection*; one that is there already stays.
 
-    def __init__(self, table: Table, dialect: Dialect) -> None:
-        """Put it into the words of *dialect*; what the database numbers by itself is not given."""
-        names = [column.name for column in table.columns if column is not table.autoincrement_column]
-        insert = import_module(f"sqlalchemy.dialects.{dialect.name}").insert  # the other is slow to import
-        compiled = insert(table).inline().on_conflict_do_nothing().compile(dialect=dialect, column_keys=names)
+    They have what the database does not number by itself. With *only* those are inserted for which it holds; its
+    parameters are named as the columns are.
+
+    Raises:
+        Unanswered: they are not written.
+    """
+    if rows:
+        _insertion(table, connection.dialect, only).write(connection, rows)
+
+
+class _Insertion:
+    """New rows of a table, in the words of a database."""
+
+    def __init__(self, table: Table, dialect: Dialect, only: ColumnElement[bool] | None) -> None:
+        dialect = _by_place(dialect)
+        columns = [column for column in table.columns if column is not table.autoincrement_column]
+        names = [column.name for column in columns]
+        insert = import_module(f"sqlalchemy.dialects.{dialect.name}").insert(table)  # the other is slow to import
+        if only is not None:
+            values = select(*[bindparam(column.name, type_=column.type) for column in columns])
+            insert = insert.from_select(names, values.where(only))
+        compiled = insert.inline().on_conflict_do_nothing().compile(dialect=dialect, column_keys=names)
         self._words = str(compiled)
-        self._changed = {name: send for name, send in _sent(compiled, dialect).items() if send is not _as_it_is}
+        sent = _sent(compiled, dialect)
+        self._values = itemgetter(*[name for name, _ in sent])
+        self._changed = [(place, send) for place, (_, send) in enumerate(sent) if send is not _as_it_is]
         self._failures = dialect.loaded_dbapi.Error
 
     def write(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
-        """Write *rows*, within the transaction of *connection*.
-
-        Raises:
-            Unanswered: they are not written.
-        """
-        if not rows:
-            return
-        changed = self._changed.items()
-        sent = [{**row, **{name: send(row[name]) for name, send in changed}} for row in rows] if changed else rows
+        """Write *rows*."""
+        sent = [list(self._values(row)) for row in rows]
+        for place, send in self._changed:
+            for values in sent:
+                values[place] = send(values[place])
         try:
             _driver(connection).cursor().executemany(self._words, sent)
         except self._failures as error:
             raise Unanswered("the database does not write") from error
 
 
-def _sent(compiled: SQLCompiler, dialect: Dialect) -> Mapping[str, Change]:
-    return {
-        name: bind.type.dialect_impl(dialect).bind_processor(dialect) or _as_it_is
-        for name, bind in compiled.binds.items()
-    }
+_insertion = lru_cache(maxsize=64)(_Insertion)
+"""Kept for every table and pool of a process."""
+
+
+def _by_place(dialect: Dialect) -> Dialect:
+    """The same, with parameters by their places: drivers find them faster than by their names."""
+    return type(dialect)(dbapi=dialect.loaded_dbapi, paramstyle=PLACES[dialect.name])  # type: ignore[call-arg]
+
+
+def _sent(compiled: SQLCompiler, dialect: Dialect) -> list[tuple[str, Change]]:
+    """The parameters in their places, and how each is sent."""
+    return [
+        (name, compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect) or _as_it_is)
+        for name in compiled.positiontup or ()
+    ]
 
 
 def _driver(connection: Connection) -> Any:

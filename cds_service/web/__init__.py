@@ -33,6 +33,7 @@ from cds_service.web import (
     status_codes,
 )
 from cds_service.web.callers import Trust
+from cds_service.web.incoming import Incoming
 from cds_service.web.slashes import TolerantOfSlashes
 
 
@@ -57,13 +58,14 @@ def init_app(
     *who* may call, or anybody; *keeper* keeps feedback; *trials* are for the playground, if there is one.
     Which modes are in force is known by what *app* has for it already, if anything is.
     """
+    app.request_class = Incoming
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body
     app.extensions["cds_engine"] = engine
     app.extensions["cds_recorder"] = keeper
     app.extensions["cds_guarded"] = who is not None
     app.extensions["cds_trust"] = who
     modes: Modes = app.extensions.setdefault("cds_modes", ALWAYS_ON)
-    app.register_blueprint(services.blueprint)
+    services.init_app(app, modes, keeper)
     app.register_blueprint(feedback_calls.blueprint)
     health.init_app(app, keeper, who)
     seen = insights.init_app(app, settings, keeper)

@@ -1,23 +1,21 @@
 """One line of the log for every call (row 182): who called what, when, and how it went; nothing of the patient.
 
-`request` is told to the caller too, in `X-Request-ID`, so that a call can be found.
+Its number is told to the caller too, in `X-Request-ID`, so that a call can be found.
 """
 
 from __future__ import annotations
 
 import logging
-import secrets
 import time
 from typing import Any
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response
 
 from cds_service.hooks.memory import FeedbackKeeper
-from cds_service.hooks.record import Call, plain
+from cds_service.hooks.record import plain
+from cds_service.web.incoming import Incoming, incoming
 
 LOG = logging.getLogger("cds_service.audit")
-RECEIVED = "cds_service.received"
-"""Where the environment holds when the server had the head of the request, by `time.perf_counter`."""
 CALLED = "services.call"
 """The endpoint whose calls are counted, for the owner's page and the numbers, and traced."""
 FEEDBACK = "feedback.feedback"
@@ -26,55 +24,49 @@ AUDITED = "/cds-services"
 
 
 def init_app(app: Flask, keeper: FeedbackKeeper) -> None:
-    """Number every request; write a line for each that is about the services; *keeper* counts calls."""
-
-    @app.before_request
-    def _begin() -> None:
-        g.started = request.environ.get(RECEIVED) or time.perf_counter()
-        g.request_id = secrets.token_hex(16)
-        g.call = Call()
+    """Write a line for each request that is about the services, and tell each its number; *keeper* counts calls."""
 
     @app.after_request
     def _end(response: Response) -> Response:
-        response.headers["X-Request-ID"] = g.request_id
+        request, status = incoming(), response.status_code
+        response.headers["X-Request-ID"] = request.number
+        milliseconds = round((time.perf_counter() - request.started) * 1000, 1)
         if request.path.startswith(AUDITED) and request.method != "OPTIONS" and LOG.isEnabledFor(logging.INFO):
-            LOG.info("call", extra={"fields": _line(response.status_code)})
-        if request.endpoint == CALLED and g.get("service") is not None:
-            keeper.called(_row(response.status_code))
-            keeper.weighed(g.call.weighed)
+            LOG.info("call", extra={"fields": _line(request, status, milliseconds)})
+        if request.service is not None and request.endpoint == CALLED:
+            keeper.called(_row(request, status, milliseconds))
+            keeper.weighed(request.call.weighed)
         return response
 
 
-def _milliseconds() -> float:
-    started: float = g.started
-    return round((time.perf_counter() - started) * 1000, 1)
-
-
-def _row(status: int) -> dict[str, Any]:
+def _row(request: Incoming, status: int, milliseconds: float) -> dict[str, Any]:
     """The call as the owner's page counts it."""
-    call: Call = g.call
+    call = request.call
     return {
         "client": call.client,
-        "service": g.service,
+        "service": request.service,
         "status": status,
-        "milliseconds": _milliseconds(),
+        "milliseconds": milliseconds,
         "cards": len(call.cards),
         **call.keys(),
     }
 
 
-def _line(status: int) -> dict[str, Any]:
-    fields: dict[str, Any] = {"request": g.request_id, "endpoint": request.endpoint or "none", "status": status}
-    fields["milliseconds"] = _milliseconds()
-    if "trace" in g:
-        fields["trace"] = g.trace
-    if "caller" in g:
-        fields["client"] = g.caller.client.id
-        if g.caller.tenant is not None:
-            fields["tenant"] = plain(g.caller.tenant)
-    elif "refused" in g:
-        fields["refused"] = g.refused.check
-        if g.refused.client is not None:
-            fields["client"] = g.refused.client
-    call: Call = g.call
-    return fields | call.told()
+def _line(request: Incoming, status: int, milliseconds: float) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "request": request.number,
+        "endpoint": request.endpoint or "none",
+        "status": status,
+        "milliseconds": milliseconds,
+    }
+    if request.trace is not None:
+        fields["trace"] = request.trace
+    if request.caller is not None:
+        fields["client"] = request.caller.client.id
+        if request.caller.tenant is not None:
+            fields["tenant"] = plain(request.caller.tenant)
+    elif request.refused is not None:
+        fields["refused"] = request.refused.check
+        if request.refused.client is not None:
+            fields["client"] = request.refused.client
+    return fields | request.call.told()

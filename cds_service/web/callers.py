@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response
 
 from cds_service.hooks.service import Engine
 from cds_service.trust.rates import Rates
 from cds_service.trust.refusal import Untrusted
+from cds_service.web.incoming import incoming
 from cds_service.web.slashes import AS_CALLED, meant
 
 if TYPE_CHECKING:  # slow to import, and needed with tokens alone
@@ -77,15 +78,16 @@ def init_app(app: Flask, trust: Trust | None) -> None:
 
     @app.before_request
     def _let_in() -> None:
-        g.engine = app.extensions["cds_engine"]
+        request = incoming()
+        request.engine = app.extensions["cds_engine"]
         if trust is None or not trust.guards(request.environ):
             return
-        g.caller = caller = request.environ.get(CALLER) or trust.let_in(request.environ)
-        g.engine = trust.engines[caller.client.id]
-        g.call.client = caller.client.id
+        request.caller = caller = request.environ.get(CALLER) or trust.let_in(request.environ)
+        request.engine = trust.engines[caller.client.id]
+        request.call.client = caller.client.id
 
 
 def _refuse(refusal: Untrusted) -> Response:
     """Row 169: nothing is said about what was wrong; the log names the check."""
-    g.refused = refusal
+    incoming().refused = refusal
     return Response(status=401, mimetype="text/plain", headers={"WWW-Authenticate": "Bearer"})

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from flask import Flask, Response, request
+from flask import Flask, Response
 from flask_cors import cross_origin
+
+from cds_service.web.incoming import incoming
 
 METHODS = ["GET", "POST", "OPTIONS"]
 HEADERS = ["Authorization", "Content-Type"]
@@ -38,7 +40,7 @@ def init_app(app: Flask, origins: Iterable[str]) -> None:
 
     @app.after_request
     def _allow(response: Response) -> Response:
-        if "HTTP_ORIGIN" not in request.environ:
+        if "HTTP_ORIGIN" not in incoming().environ:
             return response  # most callers are no browsers
         answer = allow(lambda: response)()
         answer.vary.add("Origin")  # which stands beside what else it varies by, in one header

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from flask import request
+from collections.abc import Mapping
+from typing import Any
 
 from cds_service.errors import WrongMediaType
 
@@ -10,13 +11,12 @@ JSON = "application/json"
 AS_IT_IS = "identity"
 
 
-def check_json() -> None:
-    """Refuse a body that is not declared as JSON, as it is.
+def check_json(head: Mapping[str, Any]) -> None:
+    """Refuse a body that is not declared as JSON, as it is, by the *head* of its request.
 
     Raises:
         WrongMediaType: it is something else, or compressed.
     """
-    head = request.environ
     if head.get("HTTP_CONTENT_ENCODING", AS_IT_IS).strip().lower() != AS_IT_IS:
         raise WrongMediaType("Send the request as it is, without Content-Encoding: compressed bodies are not read here")
     media_type = head.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()

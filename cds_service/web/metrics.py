@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
 
-from flask import Blueprint, Flask, Response, g, request
+from flask import Blueprint, Flask, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
@@ -27,6 +27,7 @@ from cds_service.kept_modes import Modes
 from cds_service.settings import NUMBERS_FOLDER, Settings
 from cds_service.web import owner, status_codes
 from cds_service.web.audit import CALLED, FEEDBACK
+from cds_service.web.incoming import incoming
 from cds_service.web.status_codes import REFUSALS, counted
 
 UNKNOWN = "unknown"
@@ -149,20 +150,21 @@ def init_app(app: Flask, settings: Settings, guidance: Guidance) -> None:
 
     @app.after_request
     def _count(response: Response) -> Response:
-        service = g.get("service", UNKNOWN)
+        request = incoming()
         if request.method == "OPTIONS":  # a browser asks whether it may call: that is no call
             return response
-        if request.endpoint == CALLED:
-            called(g.call, service, response.status_code, time.perf_counter() - g.started)
-        elif request.endpoint == FEEDBACK:
+        service, endpoint = request.service or UNKNOWN, request.endpoint
+        if endpoint == CALLED:
+            called(request.call, service, response.status_code, time.perf_counter() - request.started)
+        elif endpoint == FEEDBACK:
             FEEDBACKS.labels(service, response.status_code).inc()
         by_server = request.environ.get(status_codes.REFUSED)
-        if reason := counted(by_server or g.get("refusal"), by_server=by_server is not None):
+        if reason := counted(by_server or request.refusal, by_server=by_server is not None):
             REFUSED.labels(reason).inc()
-        if "caller" in g and g.caller.old_keys:
+        if request.caller is not None and request.caller.old_keys:
             OLD_KEYS.inc()
-        if "refused" in g:
-            TOKENS.labels(g.refused.check).inc()
+        if request.refused is not None:
+            TOKENS.labels(request.refused.check).inc()
         return response
 
 

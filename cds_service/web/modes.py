@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, cast
-
-from flask import current_app, g, request
+from typing import Any
 
 from cds_service.hooks.memory import ANYONE, FeedbackKeeper
 from cds_service.hooks.registry import Registry
 from cds_service.kept_modes import Modes
 from cds_service.modes import InForce
+from cds_service.web.incoming import Incoming
 from cds_service.web.slashes import meant
 
 IN_FORCE = "cds_service.mode"
@@ -23,12 +22,11 @@ IN_FORCE = "cds_service.mode"
 CALL = re.compile(r"/cds-services/([^/]+)")
 
 
-def in_force() -> InForce:
-    """What is in force for this call; the call is told it."""
-    modes = cast("Modes", current_app.extensions["cds_modes"])
-    keeper = cast("FeedbackKeeper", current_app.extensions["cds_recorder"])
-    found: InForce = request.environ.get(IN_FORCE) or modes.of(g.call.client)
-    g.call.mode, g.call.place = found, keeper.place
+def in_force(request: Incoming, modes: Modes, keeper: FeedbackKeeper) -> InForce:
+    """What is in force for *request*, by *modes*; its call is told it, and the patients' places by *keeper*."""
+    call = request.call
+    found: InForce = request.environ.get(IN_FORCE) or modes.of(call.client)
+    call.mode, call.place = found, keeper.place
     return found
 
 

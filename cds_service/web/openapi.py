@@ -7,7 +7,7 @@ from importlib.metadata import version
 from typing import cast
 
 import msgspec
-from flask import Blueprint, Response, current_app, g
+from flask import Blueprint, Response, current_app
 
 from cds_service.fhir.orders import Json
 from cds_service.fhir.outcome import Refusal
@@ -18,6 +18,7 @@ from cds_service.hooks.registry import Discovery, Registry, Service
 from cds_service.playground.changes import Trial
 from cds_service.playground.order_trial import OrderTrial
 from cds_service.web.health import Health, Readiness
+from cds_service.web.incoming import incoming
 from cds_service.web.media import JSON
 from cds_service.web.order_pages import OrderParts
 from cds_service.web.playground_pages import TrialParts
@@ -65,7 +66,7 @@ def openapi() -> Response:
     made: dict[str, bytes] = current_app.extensions.setdefault("cds_openapi", {})
     if not made:
         guarded = cast("bool", current_app.extensions["cds_guarded"])
-        made["document"] = msgspec.json.encode(document(g.engine.registry, guarded=guarded))
+        made["document"] = msgspec.json.encode(document(incoming().engine.registry, guarded=guarded))
     return Response(made["document"], mimetype="application/json")
 
 

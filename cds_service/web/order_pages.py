@@ -62,7 +62,7 @@ def page() -> Response:
 
 def answer() -> Response:
     """The parts of the screen for another order, or after a suggestion was taken."""
-    check_json()
+    check_json(request.environ)
     try:
         trial = _DECODER.decode(request.get_data(cache=False))
     except UNREADABLE as error:

@@ -76,7 +76,7 @@ def _page() -> Response:
 
 def _answer() -> Response:
     """The parts of the page for another trial."""
-    check_json()
+    check_json(request.environ)
     try:
         trial = _DECODER.decode(request.get_data(cache=False))
     except UNREADABLE as error:

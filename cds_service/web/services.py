@@ -2,43 +2,42 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import msgspec
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Flask, Response
 
 from cds_service.hooks.answers import Cards
-from cds_service.hooks.service import Engine
+from cds_service.hooks.memory import FeedbackKeeper
+from cds_service.kept_modes import Modes
+from cds_service.web.incoming import incoming
 from cds_service.web.media import JSON, check_json
 from cds_service.web.modes import in_force
-
-blueprint = Blueprint("services", __name__, url_prefix="/cds-services")
 
 NO_CARDS = Cards([])
 _ENCODER = msgspec.json.Encoder()
 
 
-def _engine() -> Engine:
-    """The engine by which this caller is answered."""
-    return cast("Engine", g.engine)
+def init_app(app: Flask, modes: Modes, keeper: FeedbackKeeper) -> None:
+    """Put them on *app*: which *modes* are in force is asked for each call, and *keeper* knows the patients' places."""
+    most: int = app.config["MAX_CONTENT_LENGTH"]
+    blueprint = Blueprint("services", __name__, url_prefix="/cds-services")
+
+    @blueprint.get("")
+    def discovery() -> Response:
+        """The discovery document."""
+        return _json(incoming().engine.registry.discovery())
+
+    @blueprint.post("/<service_id>")
+    def call(service_id: str) -> Response:
+        """Call a service; its cards, or an error that says what to mend."""
+        request = incoming()
+        request.service = request.engine.registry.find(service_id).id
+        if in_force(request, modes, keeper).is_off:
+            return _json(NO_CARDS)
+        check_json(request.environ)
+        return _json(request.engine.answer(service_id, request.body(most), request.call).written)
+
+    app.register_blueprint(blueprint)
 
 
 def _json(body: object) -> Response:
     return Response(_ENCODER.encode(body), mimetype=JSON)
-
-
-@blueprint.get("")
-def discovery() -> Response:
-    """The discovery document."""
-    return _json(_engine().registry.discovery())
-
-
-@blueprint.post("/<service_id>")
-def call(service_id: str) -> Response:
-    """Call a service; its cards, or an error that says what to mend."""
-    engine = _engine()
-    g.service = engine.registry.find(service_id).id
-    if in_force().is_off:
-        return _json(NO_CARDS)
-    check_json()
-    return _json(engine.answer(service_id, request.get_data(cache=False), g.call).written)

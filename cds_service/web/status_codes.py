@@ -6,7 +6,7 @@ import logging
 from typing import NamedTuple
 
 import msgspec
-from flask import Flask, Response, g, request
+from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from cds_service.errors import (
@@ -31,6 +31,7 @@ from cds_service.errors import (
     WrongPatient,
 )
 from cds_service.fhir.outcome import operation_outcome
+from cds_service.web.incoming import incoming
 
 
 class Refused(NamedTuple):
@@ -83,8 +84,9 @@ def init_app(app: Flask) -> None:
 
     @app.before_request
     def _refused() -> None:
-        if REFUSED in request.environ:
-            raise request.environ[REFUSED]
+        refused = incoming().environ.get(REFUSED)
+        if refused is not None:
+            raise refused
 
     app.register_error_handler(RequestError, _request_error)
     app.register_error_handler(HTTPException, _http_error)
@@ -102,7 +104,7 @@ def _answer(status: int, code: str, *messages: str) -> Response:
 
 
 def _request_error(error: RequestError) -> Response:
-    g.refusal = error
+    incoming().refusal = error
     answer = _answer(REFUSALS[type(error)].status, error.code, *error.details)
     if error.retry_after is not None:
         answer.headers["Retry-After"] = str(error.retry_after)

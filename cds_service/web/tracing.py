@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from importlib.metadata import version
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, g
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
@@ -26,6 +26,7 @@ from cds_service.fhir.client import Outcome
 from cds_service.hooks.record import Call
 from cds_service.settings import Settings
 from cds_service.web.audit import CALLED, FEEDBACK
+from cds_service.web.incoming import Incoming, incoming
 
 NAME = "vitamin-d-magnesium-cds"
 ROUTES = {CALLED: "/cds-services/{id}", FEEDBACK: "/cds-services/{id}/feedback"}
@@ -46,6 +47,7 @@ def init_app(app: Flask, settings: Settings, guidance: Guidance) -> None:
 
     @app.before_request
     def _begin() -> None:
+        request = incoming()
         route = ROUTES.get(request.endpoint or "")
         if route is None or request.method != "POST":
             return
@@ -56,14 +58,14 @@ def init_app(app: Flask, settings: Settings, guidance: Guidance) -> None:
             context=PARENT.extract({"traceparent": request.headers.get("traceparent", "")}),
             kind=SpanKind.SERVER,
             attributes={"http.request.method": "POST", "http.route": route, "url.scheme": request.scheme},
-            start_time=_at(g.started),
+            start_time=_at(request.started),
         )
-        g.trace = format_trace_id(g.span.get_span_context().trace_id)
+        request.trace = format_trace_id(g.span.get_span_context().trace_id)
 
     @app.after_request
     def _end(response: Response) -> Response:
         if "span" in g:
-            _finish(tracer, g.span, response.status_code)
+            _finish(tracer, g.span, incoming(), response.status_code)
         return response
 
 
@@ -90,11 +92,11 @@ def _flush(provider: TracerProvider) -> None:
     last.join(LAST_SECONDS)
 
 
-def _finish(tracer: Tracer, span: Span, status: int) -> None:
+def _finish(tracer: Tracer, span: Span, request: Incoming, status: int) -> None:
     """End the *span* of this call, with a span for each part of the work."""
-    call: Call = g.call
+    call = request.call
     if span.is_recording():
-        span.set_attributes(_attributes(call, status))
+        span.set_attributes(_attributes(request, status))
         if status >= FAULT:
             span.set_status(StatusCode.ERROR)
         inside = set_span_in_context(span)
@@ -106,12 +108,12 @@ def _finish(tracer: Tracer, span: Span, status: int) -> None:
     span.end(_at(time.perf_counter()))
 
 
-def _attributes(call: Call, status: int) -> Mapping[str, str | int]:
+def _attributes(request: Incoming, status: int) -> Mapping[str, str | int]:
     found: dict[str, str | int] = {"http.response.status_code": status}
-    if "service" in g:
-        found["cds.service"] = g.service
+    if request.service is not None:
+        found["cds.service"] = request.service
     if request.endpoint == CALLED:
-        found["cds.cards"] = len(call.cards)
+        found["cds.cards"] = len(request.call.cards)
     if status >= FAULT:
         found["error.type"] = str(status)
     return found

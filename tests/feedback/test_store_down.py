@@ -16,6 +16,7 @@ from unittest.mock import Mock
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from cds_service.feedback import recorder
 from cds_service.hooks.memory import ANYONE
 from cds_service.store.tables import CALL, CARD, FEEDBACK
 from cds_service.work import Turns, Work
@@ -231,6 +232,19 @@ def test_no_thread_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         assert service.flush()
 
         assert len(rows(url, CALL)) == 2
+
+
+def test_more_notes_than_may_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of more than may wait to be written the oldest are lost: of two calls the cards of the first."""
+    url = f"sqlite:///{tmp_path}/cds.sqlite3"
+    with hospital(url) as service:
+        monkeypatch.setattr(recorder, "MOST_WAITING", 4)
+        with monkeypatch.context() as patched:
+            patched.setattr(Thread, "start", Mock(side_effect=RuntimeError("can't start new thread")))
+            _, last = (post_to(service.client, chart(**DEFICIENT)).get_json()["cards"] for _ in range(2))
+        assert service.flush()
+
+        assert {row["uuid"] for row in rows(url, CARD)} == {one["uuid"] for one in last}
 
 
 def test_feedback_waits_for_the_database_beside_charts(tmp_path: Path) -> None:
