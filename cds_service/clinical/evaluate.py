@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import date
+from types import MappingProxyType
+from typing import NamedTuple
 
 from cds_service.clinical.cards import companions, d_map, display, findings, m_map, pending, quiet
 from cds_service.clinical.cards.case import Case
@@ -19,8 +20,7 @@ from cds_service.clinical.words.card import Card
 from cds_service.clinical.words.order_card import OrderCard
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluation:
+class Evaluation(NamedTuple):
     """The cards to show, in display order, and why. `vitamin_d` and `magnesium` are the states, empty if deceased.
 
     `quiet` are the cards that are not shown because of what was said earlier; `levels` has for each card's id how many
@@ -32,7 +32,7 @@ class Evaluation:
     vitamin_d: str = ""
     magnesium: str = ""
     quiet: tuple[Quiet, ...] = ()
-    levels: Mapping[str, int] = field(default_factory=dict)
+    levels: Mapping[str, int] = MappingProxyType({})
     order_cards: tuple[OrderCard, ...] = ()
 
 

@@ -36,8 +36,7 @@ def spoken(value: object) -> str:
     return str(value)
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """Whether a rule applies, and the fact that decided it."""
 
     holds: bool

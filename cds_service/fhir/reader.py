@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
 
 from cds_service.clinical.facts import Availability, LabOrder, PatientFacts, Source
 from cds_service.errors import WrongPatient
@@ -28,16 +29,15 @@ LAB_ORDER_STATUS = frozenset({"active", "draft"})
 EMPTY: Page[Any] = Page()
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """The resources of one patient, by source, and whether each source could be read."""
 
     patient: Patient
-    observations: dict[Source, Page[Observation]] = field(default_factory=dict)
+    observations: Mapping[Source, Page[Observation]] = MappingProxyType({})
     conditions: Page[Condition] = EMPTY
     medications: Page[MedicationRequest] = EMPTY
     lab_orders: Page[ServiceRequest] = EMPTY
-    availability: dict[Source, Availability] = field(default_factory=dict)
+    availability: Mapping[Source, Availability] = MappingProxyType({})
 
 
 def read(record: Record, terms: Terminology, *, d3_is_total: bool = False) -> PatientFacts:
@@ -70,7 +70,7 @@ def read(record: Record, terms: Terminology, *, d3_is_total: bool = False) -> Pa
     )
 
 
-def _availability(record: Record, measured: Measurements) -> dict[Source, Availability]:
+def _availability(record: Record, measured: Measurements) -> Mapping[Source, Availability]:
     """A pregnancy answer that could not be read leaves the source of such answers partial (section 9.6)."""
     if not measured.pregnancy_unclear or record.availability.get(Source.VITALS) is Availability.UNAVAILABLE:
         return record.availability

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Self
+from typing import NamedTuple, Self
 
 from cds_service.clinical.days import days_between
 from cds_service.clinical.factors import CALCIUM
@@ -19,8 +18,7 @@ from cds_service.clinical.states.results import age_in_days, highest_first, inte
 FORM_RANK = {"ionised": 0, "corrected": 1, "computed": 2, "uncorrected": 3}
 
 
-@dataclass(frozen=True, slots=True)
-class Calcium:
+class Calcium(NamedTuple):
     """The calcium that counts. `form`: ionised, corrected (by the laboratory), computed (with albumin), uncorrected.
 
     `limit` is what `high` is above, in the unit family of the result. `high` holds at any age of the result; `low`,
@@ -108,8 +106,7 @@ def _choose(facts: PatientFacts, limits: Limits, today: date) -> tuple[LabResult
     return chosen, form
 
 
-@dataclass(frozen=True, slots=True)
-class Albumins:
+class Albumins(NamedTuple):
     """Albumin in g/dL by day: the lowest of each day, and the days in order, so that the nearest is found at once."""
 
     lowest: dict[int, Decimal]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 from cds_service.clinical.days import days_between
 from cds_service.clinical.factors import PHOSPHATE
@@ -24,8 +25,7 @@ from cds_service.clinical.states.vitamin_d import BandRules, VitaminD
 G3, G4 = 3, 4
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(NamedTuple):
     """A test that is under way: its analyte (the code itself where it is of no value set) and the day it is for."""
 
     analyte: str
@@ -155,7 +155,7 @@ def with_own_ranges(facts: PatientFacts, person: Person) -> PatientFacts:
         return tuple(_with_own_range(result, facts, person) for result in results)
 
     magnesium, calcium, pth = settled(facts.magnesium), settled(facts.calcium), settled(facts.pth)
-    return replace(facts, magnesium=magnesium, calcium=calcium, pth=pth)
+    return facts._replace(magnesium=magnesium, calcium=calcium, pth=pth)
 
 
 def _with_own_range(result: LabResult, facts: PatientFacts, person: Person) -> LabResult:

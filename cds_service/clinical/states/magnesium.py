@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import NamedTuple
 
 from cds_service.clinical.factors import MAGNESIUM
 from cds_service.clinical.facts import Kind, LabResult, PatientFacts
@@ -16,8 +16,7 @@ from cds_service.clinical.states.results import Analyte, Judged, Standing, age_i
 STAND_WHEN_HAEMOLYSED = (M.SEV, M.LOW)
 
 
-@dataclass(frozen=True, slots=True)
-class Magnesium:
+class Magnesium(NamedTuple):
     """The state of magnesium. `last_band` is the band of the newest usable result of any age.
 
     `was_severe`: not known now, but severely low when last usable; or in a result without a date, or one of

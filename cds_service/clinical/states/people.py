@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import NamedTuple
 
 from cds_service.clinical.days import days_between, whole_years
 from cds_service.clinical.facts import LabResult, PatientFacts, Problem, Source
@@ -16,8 +16,7 @@ COUNT_WHEN_INACTIVE = frozenset({"transplant", "williams"})
 """Concepts that count even when inactive (section 8); bariatric surgery is a group of `malabsorption`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problems:
+class Problems(NamedTuple):
     """The conditions that count, and by value set: `any_source` from a code or text, `by_code` from a code."""
 
     every: tuple[Problem, ...]
@@ -51,8 +50,7 @@ def _counts(condition: Problem, today: date, dialysis_days: int) -> bool:
     return condition.concept == "dialysis" and last is not None and days_between(last, today) <= dialysis_days
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
+class Person(NamedTuple):
     """Age in whole years (the youngest possible), pregnancy, obesity. `pregnancy_known`: either answer is recorded."""
 
     age: int | None

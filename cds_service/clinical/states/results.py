@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
@@ -29,8 +28,7 @@ class Standing(StrEnum):
     FRESH = "fresh"
 
 
-@dataclass(frozen=True, slots=True)
-class Analyte(Generic[B]):
+class Analyte(NamedTuple, Generic[B]):
     """How results of 25(OH)D or of magnesium are judged.
 
     `band` is the band of a usable result, `None` where it cannot be told. `alarms` are the bands that no unusable

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import NamedTuple
 
 from cds_service.clinical.days import add_days, days_between, whole_months
 from cds_service.clinical.facts import MedicationOrder
@@ -18,8 +18,7 @@ CATABOLISM, MALABSORPTION = "vitd-catabolism", "vitd-malabsorption"
 GLUCOCORTICOIDS = "glucocorticoids"
 
 
-@dataclass(frozen=True, slots=True)
-class Course:
+class Course(NamedTuple):
     """The course-grade order that counts, `s` the start of its chain, `month3` the day month 3 is reached.
 
     `s` and `month3` are `None` where the start is unknown; `ended` is `None` while the order is current.
@@ -31,8 +30,7 @@ class Course:
     ended: date | None
 
 
-@dataclass(frozen=True, slots=True)
-class Therapy:
+class Therapy(NamedTuple):
     """What the patient takes now, and the vitamin D course (sections 7.4 and 9.3). IU a day; `current` of any set."""
 
     current: tuple[MedicationOrder, ...]
@@ -56,7 +54,7 @@ class Therapy:
 
 def assess(orders: Sequence[MedicationOrder], limits: TherapyLimits, today: date) -> Therapy:
     """Derive the therapy from all orders."""
-    listed = sorted(dict.fromkeys(orders), key=order_key) if orders else []
+    listed = sorted({o.told: o for o in reversed(orders)}.values(), key=order_key)
     current = tuple(o for o in listed if o.status == "active" and not is_past(o, today))
     nutritional = [o for o in current if NUTRITIONAL in o.sets]
     total = sum((o.dose.per_day for o in distinct(nutritional) if o.dose is not None), Decimal(0))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import NamedTuple
 
 from cds_service.clinical.factors import VITAMIN_D
 from cds_service.clinical.facts import Family, Kind, LabResult, PatientFacts
@@ -17,8 +17,7 @@ UNREADABLE_D2 = "d2-unreadable"
 LONE_D3, AMBIGUOUS = "d3-alone", "ambiguous"
 
 
-@dataclass(frozen=True, slots=True)
-class BandRules:
+class BandRules(NamedTuple):
     """What decides the edges: profile, overlay (in CKD G3 or worse), indication, PTH."""
 
     profile: Profile
@@ -31,8 +30,7 @@ class BandRules:
         return edges_in_force(self.profile, self.overlay, family, indicated=self.indicated, pth_normal=self.pth_normal)
 
 
-@dataclass(frozen=True, slots=True)
-class VitaminD:
+class VitaminD(NamedTuple):
     """The state of 25(OH)D. `last_band` is the band of the newest usable result of any age.
 
     `banded_on` is the day of the newest usable result that can be banded. `provisional` is why a band is provisional
