@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from cds_service.clinical.facts import Kind, LabResult, OwnRange, PendingTest, PregnancyAnswer, Recency
+from cds_service.clinical.facts import EMPTY, LabResult, OwnRange, PendingTest, PregnancyAnswer, Recency
 from cds_service.fhir.bundle import salvage
 from cds_service.fhir.dates import earliest_day, seconds
 from cds_service.fhir.fractions import Fraction, combine
@@ -106,7 +106,7 @@ class _Reader:
         code = self._code(observation, report)
         value = None if code is None else read_value(observation, code.analyte, spoiled)
         parts = self._read_components(report, spoiled) if observation.component else 0
-        if code is not None and value is not None and (value.kind is not Kind.EMPTY or not parts):
+        if code is not None and value is not None and (value.kind is not EMPTY or not parts):
             self._add(code, value, observation, report)
         for contained in observation.contained or ():
             self._read_contained(contained, report)

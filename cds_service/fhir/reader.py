@@ -19,7 +19,6 @@ from cds_service.fhir.views import (
     MedicationRequest,
     Observation,
     Patient,
-    Resource,
     ServiceRequest,
     Subject,
     place_of,
@@ -116,16 +115,17 @@ def check_patient(patient: Patient, patient_id: str) -> None:
         )
 
 
-def check_subjects(key: str, page: Page[Observation] | Page[Condition], patient_id: str) -> None:
+def check_subjects(key: str, page: Page[Any], patient_id: str) -> None:
     """Refuse resources whose subject is another patient; a missing subject is accepted (design contract).
 
     Raises:
         WrongPatient: names the prefetch key and the place, never the ids.
     """
     expected = f"Patient/{patient_id}"
+    readable = not page.spoiled
     for place, resource in enumerate(page.resources):
-        subject = _subject(resource)
-        if subject is not None and subject.reference == expected and not page.spoiled:
+        subject = resource.subject or getattr(resource, "patient", None)
+        if readable and subject is not None and subject.reference == expected:
             continue
         unreadable = page.spoiled.get(place, frozenset()) & {"subject", "patient"}
         if unreadable or not belongs(subject, patient_id):
@@ -133,11 +133,6 @@ def check_subjects(key: str, page: Page[Observation] | Page[Condition], patient_
                 f"prefetch.{key}: the {resource.resourceType} at match {place} has a subject that is not the patient "
                 f"of context.patientId: send only resources of the open chart"
             )
-
-
-def _subject(resource: Resource) -> Subject | None:
-    found: Subject | None = getattr(resource, "subject", None)
-    return found or getattr(resource, "patient", None)
 
 
 def belongs(subject: Subject | None, patient_id: str) -> bool:

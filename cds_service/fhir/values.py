@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
 
-from cds_service.clinical.facts import Kind
+from cds_service.clinical.facts import BLOCKED, USABLE, Kind
 from cds_service.clinical.interval import Interval
 from cds_service.clinical.numbers import plain
 from cds_service.fhir.numerals import NUMERAL, amount, is_sensible, numeral
@@ -54,7 +54,7 @@ def _blocked(
     if reported is not None and not is_sensible(reported):
         reported = None
     unit, text = unit[:LONGEST_SHOWN], text[:LONGEST_SHOWN]
-    return Value(Kind.BLOCKED, problem, unit=unit, reported=reported, comparator=comparator, text=text)
+    return Value(BLOCKED, problem, unit=unit, reported=reported, comparator=comparator, text=text)
 
 
 EMPTY = Value(Kind.EMPTY, "empty")
@@ -166,7 +166,7 @@ def _of_range(value: Range, analyte: str) -> Value:
         None if low is None else convert(low, reading, analyte),
         None if high is None else convert(high, reading, analyte),
     )
-    return Value(Kind.USABLE, "", interval, reading, unit, text=shown)
+    return Value(USABLE, "", interval, reading, unit, text=shown)
 
 
 def _measured(comparator: str | None, number: Decimal, unit: str, analyte: str) -> Value:
@@ -174,7 +174,7 @@ def _measured(comparator: str | None, number: Decimal, unit: str, analyte: str) 
         return _blocked("unreadable")
     reading = READINGS[analyte][unit]
     value = convert(number, reading, analyte)
-    return Value(Kind.USABLE, "", _interval(comparator, value), reading, unit, number, comparator or "")
+    return Value(USABLE, "", _interval(comparator, value), reading, unit, number, comparator or "")
 
 
 def _interval(comparator: str | None, value: Decimal) -> Interval:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from cds_service.clinical.factors import VITAMIN_D
-from cds_service.clinical.facts import Family, Kind, LabResult, PatientFacts
+from cds_service.clinical.facts import USABLE, Family, LabResult, PatientFacts
 from cds_service.clinical.guidance_types import Overlay, Profile
 from cds_service.clinical.limits import Limits, VitaminDLimits
 from cds_service.clinical.states.bands import D, Edges, edges_in_force
@@ -15,6 +15,8 @@ from cds_service.clinical.states.results import Analyte, Judged, Standing, block
 
 UNREADABLE_D2 = "d2-unreadable"
 LONE_D3, AMBIGUOUS = "d3-alone", "ambiguous"
+LOW = (D.DEF, D.INS)
+ALARMS = frozenset({D.HIGH, D.TOX})
 
 
 class BandRules(NamedTuple):
@@ -56,7 +58,7 @@ class VitaminD(NamedTuple):
     @property
     def low(self) -> bool:
         """Whether D is DEF or INS."""
-        return self.state in (D.DEF, D.INS)
+        return self.state in LOW
 
     @property
     def day(self) -> date:
@@ -78,7 +80,7 @@ def assess(
         [_too_low(result, limits.vitamin_d) for result in facts.vitamin_d],
         Analyte(
             band=lambda result: _band(result, rules, recent_d2=recent_d2),
-            alarms=frozenset({D.HIGH, D.TOX, *((D.DEF, D.INS) if calcium_very_low else ())}),
+            alarms=ALARMS.union(LOW) if calcium_very_low else ALARMS,
             window=lambda _result, _usable: window,
             long_window=lambda _: window,
             factor=lambda result: VITAMIN_D.in_mass(result.family),
@@ -118,7 +120,7 @@ def _problem(found: Judged[D]) -> str:
 def _band(result: LabResult, rules: BandRules, *, recent_d2: bool) -> D | None:
     """The band of a usable result; a lone D3 that may hide D2 is undetermined below target (section 3.2)."""
     band = rules.edges(result.family).band_of(interval_of(result))
-    if result.form == LONE_D3 and band in (D.DEF, D.INS) and (recent_d2 or UNREADABLE_D2 in result.notes):
+    if result.form == LONE_D3 and band in LOW and (recent_d2 or UNREADABLE_D2 in result.notes):
         return None
     return band
 
@@ -126,7 +128,7 @@ def _band(result: LabResult, rules: BandRules, *, recent_d2: bool) -> D | None:
 def _provisional(result: LabResult | None, state: D) -> str:
     if result is None:
         return ""
-    if result.form == LONE_D3 and state in (D.DEF, D.INS):
+    if result.form == LONE_D3 and state in LOW:
         return LONE_D3
     if result.form == AMBIGUOUS and state not in (D.OK, D.NOBAND):
         return AMBIGUOUS
@@ -135,7 +137,7 @@ def _provisional(result: LabResult | None, state: D) -> str:
 
 def _too_low(result: LabResult, limits: VitaminDLimits) -> LabResult:
     """Implausibly low (section 4.3): blocked."""
-    if result.kind is not Kind.USABLE:
+    if result.kind is not USABLE:
         return result
     bound = interval_of(result).bound
     return block(result, "too-low") if bound < limits.unusable_below.for_family(result.family) else result
