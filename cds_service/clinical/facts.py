@@ -242,9 +242,14 @@ class PatientFacts(NamedTuple):
     pending: tuple[PendingTest, ...] = ()
     availability: Mapping[Source, Availability] = MappingProxyType({})
 
+    @property
+    def lacking(self) -> frozenset[Source]:
+        """The sources that were not read whole: unknown is not normal."""
+        return frozenset([source for source, there in self.availability.items() if there is not AVAILABLE])
+
     def known(self, source: Source) -> bool:
-        """Whether *source* was read whole; anything else is unavailable, and unknown is not normal."""
-        return self.availability.get(source, AVAILABLE) is AVAILABLE
+        """Whether *source* was read whole."""
+        return source not in self.lacking
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ class OrderCase:
     def closed(self) -> tuple[Closed, ...]:
         """Why no other drug or rhythm may be offered (part 4): the gates of a course over the others, and sources."""
         current = tuple(map(_blocking, self.others))
-        over = replace(self.s, therapy=self.s.therapy._replace(current=current))
+        over = replace(self.s, therapy=self.s.therapy.with_current(current))
         found = list(gates.decide(over, Trace()).course)
         told = {str(item.reason.values.get("source")) for item in found}
         for source in REPLACEMENT_SOURCES:

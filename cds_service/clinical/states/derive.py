@@ -36,7 +36,8 @@ class Pending(NamedTuple):
 class States:
     """What the logic knows of the patient on `today`. `indication` is the established indication, or empty.
 
-    `newest` is the newest usable result of each companion analyte that has one, `under_way` the tests that are pending.
+    `newest` is the newest usable result of each companion analyte that has one, `under_way` the tests that are pending,
+    `lacking` the sources that were not read whole.
     """
 
     facts: PatientFacts
@@ -52,6 +53,7 @@ class States:
     indication: str
     newest: Mapping[str, LabResult]
     under_way: tuple[Pending, ...]
+    lacking: frozenset[Source]
 
     @property
     def limits(self) -> Limits:
@@ -60,7 +62,7 @@ class States:
 
     def known(self, *sources: Source) -> bool:
         """Whether every one of *sources* was read whole."""
-        return all(map(self.facts.known, sources))
+        return self.lacking.isdisjoint(sources)
 
     def recent(self, analyte: str, days: int) -> bool:
         """Whether the newest usable result of *analyte* is at most *days* old ("if none <= N d", section 14.2)."""
@@ -112,9 +114,10 @@ def derive(facts: PatientFacts, guidance: Guidance, today: date) -> States:
     facts = with_own_ranges(facts, person)
     renal = kidney.assess(facts, problems, limits, today)
     window = limits.windows.chemistry_ckd if renal.advanced else limits.windows.chemistry
-    ca = calcium.assess(facts, limits, today, ckd3=renal.ckd3, window=window)
+    calciums = calcium.plausible_results(facts, limits, today)
+    ca = calcium.assess(facts, calciums, limits, today, ckd3=renal.ckd3, window=window)
     drugs = therapy.assess(facts.medications, limits.therapy, today)
-    newest = newest_companions(facts, limits, today)
+    newest = newest_companions(facts, calciums, limits, today)
     pth = newest.get("pth")
     indication = established_indication(problems, renal, ca, drugs, limits)
     rules = BandRules(
@@ -143,6 +146,7 @@ def derive(facts: PatientFacts, guidance: Guidance, today: date) -> States:
         indication=indication,
         newest=newest,
         under_way=under_way(facts, limits.pending, today),
+        lacking=facts.lacking,
     )
 
 
@@ -183,11 +187,13 @@ def established_indication(problems: Problems, renal: Kidney, ca: Calcium, drugs
     return "" if drug is None else f"a current drug that lowers vitamin D: {drug.name}"
 
 
-def newest_companions(facts: PatientFacts, limits: Limits, today: date) -> dict[str, LabResult]:
-    """The newest usable result of each companion analyte (section 4.5)."""
+def newest_companions(
+    facts: PatientFacts, calciums: list[LabResult], limits: Limits, today: date
+) -> dict[str, LabResult]:
+    """The newest usable result of each companion analyte (section 4.5); of calcium those that are plausible."""
     future = limits.card.future_days
     found = {
-        "calcium": calcium.plausible_results(facts, limits, today),
+        "calcium": calciums,
         "phosphate": usable_results(facts.phosphate, today, future, lambda r: highest_first(r, PHOSPHATE)),
         "pth": usable_results(facts.pth, today, future),
         "potassium": usable_results(facts.potassium, today, future),

@@ -15,6 +15,8 @@ from cds_service.clinical.states.results import interval_of, usable_results, wit
 COUNT_WHEN_INACTIVE = frozenset({"transplant", "williams"})
 """Concepts that count even when inactive (section 8); bariatric surgery is a group of `malabsorption`."""
 
+TOLD_OF_PREGNANCY = (Source.CONDITIONS, Source.VITALS)
+
 
 class Problems(NamedTuple):
     """The conditions that count, and by value set: `any_source` from a code or text, `by_code` from a code."""
@@ -67,7 +69,7 @@ def describe(facts: PatientFacts, problems: Problems, limits: Limits, today: dat
     pregnant = is_pregnant(facts, problems, limits, today)
     bmi = body_mass_index(facts, limits, today)
     obese = problems.coded("obesity") or (bmi is not None and bmi >= limits.obesity.bmi)
-    known = pregnant or (facts.known(Source.CONDITIONS) and facts.known(Source.VITALS))
+    known = pregnant or facts.lacking.isdisjoint(TOLD_OF_PREGNANCY)
     return Person(age, facts.sex == "male", pregnant, known, obese, bmi)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
@@ -41,11 +41,16 @@ class Therapy(NamedTuple):
     intermittent_d2: MedicationOrder | None
     recent_d2: bool
 
+    by_set: Mapping[str, tuple[MedicationOrder, ...]]
     today: date
 
     def taking(self, drug_set: str) -> tuple[MedicationOrder, ...]:
         """The current orders of *drug_set*."""
-        return tuple([order for order in self.current if drug_set in order.sets])
+        return self.by_set.get(drug_set, ())
+
+    def with_current(self, orders: tuple[MedicationOrder, ...]) -> Therapy:
+        """The same, where *orders* are current and no others; the course and the totals stay."""
+        return self._replace(current=orders, by_set=_by_set(orders))
 
     def first(self, *drug_sets: str) -> MedicationOrder | None:
         """The first current order of any of *drug_sets*, in that order."""
@@ -69,8 +74,17 @@ def assess(orders: Sequence[MedicationOrder], limits: TherapyLimits, today: date
         high_dose=high,
         intermittent_d2=_intermittent_d2(nutritional, limits),
         recent_d2=any(_is_recent_d2(o, limits, today) for o in listed),
+        by_set=_by_set(current),
         today=today,
     )
+
+
+def _by_set(orders: Iterable[MedicationOrder]) -> Mapping[str, tuple[MedicationOrder, ...]]:
+    found: dict[str, tuple[MedicationOrder, ...]] = {}
+    for order in orders:
+        for drug_set in order.sets:
+            found[drug_set] = (*found.get(drug_set, ()), order)
+    return found
 
 
 def order_key(order: MedicationOrder) -> tuple[str, ...]:

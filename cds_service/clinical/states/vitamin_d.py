@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from functools import cache
 from typing import NamedTuple
 
 from cds_service.clinical.factors import VITAMIN_D
@@ -75,11 +76,15 @@ def assess(
 
     No unusable result takes an alarm away: high and toxic, and low ones beside a very low calcium (section 5).
     """
-    window = limits.windows.vitamin_d
+    window, edges_of = limits.windows.vitamin_d, cache(rules.edges)
+
+    def band(result: LabResult) -> D | None:
+        return _band(result, edges_of(result.family), recent_d2=recent_d2)
+
     found = judge(
         [_too_low(result, limits.vitamin_d) for result in facts.vitamin_d],
         Analyte(
-            band=lambda result: _band(result, rules, recent_d2=recent_d2),
+            band=band,
             alarms=ALARMS.union(LOW) if calcium_very_low else ALARMS,
             window=lambda _result, _usable: window,
             long_window=lambda _: window,
@@ -93,14 +98,14 @@ def assess(
     banded = found.standing is Standing.FRESH
     state = found.state(undetermined=D.INDET, stale=D.STALE, unknown=D.UNK)
     value = None if driving is None else driving.interval
-    edges = rules.edges("mass" if driving is None else driving.family)
+    edges = edges_of("mass" if driving is None else driving.family)
     return VitaminD(
         state=state,
         result=driving if state is not D.UNK else None,
         edges=edges,
         last=last,
-        last_band=found.band if found.band is not None or last is None else _band(last, rules, recent_d2=recent_d2),
-        banded_on=next((r.day for r in found.usable if _band(r, rules, recent_d2=recent_d2) is not None), None),
+        last_band=found.band if found.band is not None or last is None else band(last),
+        banded_on=next((r.day for r in found.usable if band(r) is not None), None),
         provisional=_provisional(driving, state) if banded else "",
         spanning=state is D.INS and value is not None and (value.low is None or value.low < edges.deficient),
         implausible=state is D.TOX and _is_implausible(driving, limits.vitamin_d),
@@ -117,9 +122,9 @@ def _problem(found: Judged[D]) -> str:
     return "d3-with-d2" if found.problem == "interval" and lone else found.problem
 
 
-def _band(result: LabResult, rules: BandRules, *, recent_d2: bool) -> D | None:
+def _band(result: LabResult, edges: Edges, *, recent_d2: bool) -> D | None:
     """The band of a usable result; a lone D3 that may hide D2 is undetermined below target (section 3.2)."""
-    band = rules.edges(result.family).band_of(interval_of(result))
+    band = edges.band_of(interval_of(result))
     if result.form == LONE_D3 and band in LOW and (recent_d2 or UNREADABLE_D2 in result.notes):
         return None
     return band
