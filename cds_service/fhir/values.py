@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 from functools import lru_cache
-from typing import NamedTuple
+
+import msgspec
 
 from cds_service.clinical.facts import BLOCKED, USABLE, Kind
 from cds_service.clinical.interval import Interval
@@ -31,7 +32,7 @@ LONGEST_SHOWN = 24
 COMPARATORS = frozenset({"<", "<=", ">", ">="})
 
 
-class Value(NamedTuple):
+class Value(msgspec.Struct, frozen=True, gc=False):
     """A value that was read: see `LabResult` for the fields."""
 
     kind: Kind

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from operator import attrgetter
 from typing import NamedTuple
 
 from cds_service.clinical.days import add_days, days_between, whole_months
@@ -59,7 +60,7 @@ class Therapy(NamedTuple):
 
 def assess(orders: Sequence[MedicationOrder], limits: TherapyLimits, today: date) -> Therapy:
     """Derive the therapy from all orders."""
-    listed = sorted({o.told: o for o in reversed(orders)}.values(), key=order_key)
+    listed = _in_order({o.told: o for o in reversed(orders)}.values())
     current = tuple(o for o in listed if o.status == "active" and not is_past(o, today))
     nutritional = [o for o in current if NUTRITIONAL in o.sets]
     total = sum((o.dose.per_day for o in distinct(nutritional) if o.dose is not None), Decimal(0))
@@ -85,6 +86,12 @@ def _by_set(orders: Iterable[MedicationOrder]) -> Mapping[str, tuple[MedicationO
         for drug_set in order.sets:
             found[drug_set] = (*found.get(drug_set, ()), order)
     return found
+
+
+def _in_order(orders: Iterable[MedicationOrder]) -> list[MedicationOrder]:
+    """By name, and by all else only where some share theirs."""
+    listed = sorted(orders, key=attrgetter("name"))
+    return listed if len({order.name for order in listed}) == len(listed) else sorted(listed, key=order_key)
 
 
 def order_key(order: MedicationOrder) -> tuple[str, ...]:

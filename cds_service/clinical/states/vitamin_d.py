@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
-from functools import cache
 from typing import NamedTuple
 
 from cds_service.clinical.factors import VITAMIN_D
@@ -76,10 +75,11 @@ def assess(
 
     No unusable result takes an alarm away: high and toxic, and low ones beside a very low calcium (section 5).
     """
-    window, edges_of = limits.windows.vitamin_d, cache(rules.edges)
+    window = limits.windows.vitamin_d
+    of_family = {family: rules.edges(family) for family in {result.family for result in facts.vitamin_d}}
 
     def band(result: LabResult) -> D | None:
-        return _band(result, edges_of(result.family), recent_d2=recent_d2)
+        return _band(result, of_family[result.family], recent_d2=recent_d2)
 
     found = judge(
         [_too_low(result, limits.vitamin_d) for result in facts.vitamin_d],
@@ -98,7 +98,7 @@ def assess(
     banded = found.standing is Standing.FRESH
     state = found.state(undetermined=D.INDET, stale=D.STALE, unknown=D.UNK)
     value = None if driving is None else driving.interval
-    edges = edges_of("mass" if driving is None else driving.family)
+    edges = rules.edges("mass") if driving is None else of_family[driving.family]
     return VitaminD(
         state=state,
         result=driving if state is not D.UNK else None,
