@@ -42,6 +42,7 @@ class States:
 
     facts: PatientFacts
     guidance: Guidance
+    limits: Limits
     today: date
     problems: Problems
     person: Person
@@ -54,11 +55,6 @@ class States:
     newest: Mapping[str, LabResult]
     under_way: tuple[Pending, ...]
     lacking: frozenset[Source]
-
-    @property
-    def limits(self) -> Limits:
-        """The cut-offs and windows in force."""
-        return self.guidance.limits
 
     def known(self, *sources: Source) -> bool:
         """Whether every one of *sources* was read whole."""
@@ -135,6 +131,7 @@ def derive(facts: PatientFacts, guidance: Guidance, today: date) -> States:
     return States(
         facts=facts,
         guidance=guidance,
+        limits=limits,
         today=today,
         problems=problems,
         person=person,
