@@ -107,8 +107,11 @@ def _completer(settings: Settings) -> FhirCompleter:
         ca_file=_ca_file(settings),
         connections=waiting.most_asking * len(Source),
     )
+    client = FhirClient(settings.server_rules(), limits)
+    if settings.fhir_servers:
+        client.ready()  # not in the time of the first call
     return FhirCompleter(
-        FhirClient(settings.server_rules(), limits),
+        client,
         CompletionLimits(settings.fhir_deadline, settings.fhir_max_pages, settings.fhir_max_resources),
         waiting,
     )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import date
+from types import MappingProxyType
+from typing import NamedTuple
 
 from cds_service.clinical.cards import companions, d_map, display, findings, m_map, pending, quiet
 from cds_service.clinical.cards.case import Case
@@ -13,27 +14,32 @@ from cds_service.clinical.facts import PatientFacts
 from cds_service.clinical.guidance_types import Guidance
 from cds_service.clinical.rules import course, gates
 from cds_service.clinical.states.derive import derive
-from cds_service.clinical.trace import Step, Trace
+from cds_service.clinical.trace import Noted, Step, Trace, steps
 from cds_service.clinical.words import wording
 from cds_service.clinical.words.card import Card
 from cds_service.clinical.words.order_card import OrderCard
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """The cards to show, in display order, and why. `vitamin_d` and `magnesium` are the states, empty if deceased.
+class Evaluation(NamedTuple):
+    """The cards to show, in display order, and what was noted of why.
 
-    `quiet` are the cards that are not shown because of what was said earlier; `levels` has for each card's id how many
-    thresholds its result has crossed. `order_cards` are those of the order hooks, which have no others.
+    `vitamin_d` and `magnesium` are the states, empty if deceased. `quiet` are the cards that are not shown because of
+    what was said earlier; `levels` has for each card's id how many thresholds its result has crossed. `order_cards` are
+    those of the order hooks, which have no others.
     """
 
     cards: tuple[Card, ...]
-    trace: tuple[Step, ...]
+    noted: tuple[Noted, ...]
     vitamin_d: str = ""
     magnesium: str = ""
     quiet: tuple[Quiet, ...] = ()
-    levels: Mapping[str, int] = field(default_factory=dict)
+    levels: Mapping[str, int] = MappingProxyType({})
     order_cards: tuple[OrderCard, ...] = ()
+
+    @property
+    def trace(self) -> tuple[Step, ...]:
+        """Each step of the evaluation, and why."""
+        return steps(self.noted)
 
 
 def evaluate(
@@ -46,7 +52,7 @@ def evaluate(
     trace = Trace()
     if facts.deceased:
         trace.yes("DECEASED", "the patient is recorded as deceased: no cards (section 9.5)")
-        return Evaluation((), tuple(trace.steps))
+        return Evaluation((), tuple(trace.noted))
     s = derive(facts, guidance, today)
     wording.trace_states(s, trace)
     closed = gates.decide(s, trace)
@@ -65,4 +71,4 @@ def evaluate(
     cards = companions.without_lab(cards, s, trace)
     shown = display.fold(cards, max_cards, guidance.cards, trace)
     levels = {card.id: quiet.level_of(card, s) for card in shown}
-    return Evaluation(shown, tuple(trace.steps), s.d.state, s.m.state, hushed, levels)
+    return Evaluation(shown, tuple(trace.noted), s.d.state, s.m.state, hushed, levels)

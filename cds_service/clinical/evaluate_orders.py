@@ -31,7 +31,7 @@ def evaluate(  # noqa: PLR0913 - what an evaluation is of
     trace = Trace()
     if facts.deceased:
         trace.yes("DECEASED", "the patient is recorded as deceased: no cards (section 9.5)")
-        return Evaluation((), tuple(trace.steps))
+        return Evaluation((), tuple(trace.noted))
     s = derive(case.chart(facts, drafts), guidance, today)
     wording.trace_states(s, trace)
     judged = [case.of_draft(draft, s, facts, drafts) for draft in drafts.listed if choose.is_judged(draft)]
@@ -42,4 +42,4 @@ def evaluate(  # noqa: PLR0913 - what an evaluation is of
     ordered, hushed = quiet.hush(ordered, said, s, trace)
     shown = choose.at_most(min(max_cards, MOST_CARDS), ordered, trace)
     levels = {card.id: card.level for card in shown}
-    return Evaluation((), tuple(trace.steps), s.d.state, s.m.state, hushed, levels, order_cards=shown)
+    return Evaluation((), tuple(trace.noted), s.d.state, s.m.state, hushed, levels, order_cards=shown)

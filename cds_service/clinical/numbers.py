@@ -12,7 +12,9 @@ MOST_DECIMALS = 2
 
 def plain(value: Decimal) -> str:
     """*value* as reported; more than two decimals are rounded to two; never in exponent form."""
-    written = f"{value:f}"
+    written = str(value)
+    if "E" in written:
+        written = f"{value:f}"
     _, point, decimals = written.partition(".")
     if point and len(decimals) > MOST_DECIMALS:
         return f"{value.quantize(CENT, ROUND_HALF_UP):f}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -25,6 +26,10 @@ class Step(NamedTuple):
         return " ".join(self.words.format(*map(spoken, self.values)).split())
 
 
+Noted = tuple[str, bool, str, tuple[object, ...]]
+"""What a `Step` is made of, when it is read."""
+
+
 def spoken(value: object) -> str:
     """A value as people say it: yes, no, unknown; several with commas."""
     if value is None:
@@ -36,8 +41,7 @@ def spoken(value: object) -> str:
     return str(value)
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """Whether a rule applies, and the fact that decided it."""
 
     holds: bool
@@ -59,25 +63,35 @@ def no(words: str, *values: object) -> Verdict:
     return Verdict(False, words, values)  # noqa: FBT003 - the verdict itself
 
 
+def steps(noted: Iterable[Noted]) -> tuple[Step, ...]:
+    """The steps that were *noted*."""
+    return tuple(map(Step._make, noted))
+
+
 @dataclass(slots=True)
 class Trace:
     """Grows by one step at a time, in the order of evaluation (section 1)."""
 
-    steps: list[Step] = field(default_factory=list)
+    noted: list[Noted] = field(default_factory=list)
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """What was noted so far, as steps."""
+        return steps(self.noted)
 
     def add(self, step_id: str, verdict: Verdict) -> Verdict:
         """Note *verdict* under *step_id* and hand it back."""
-        self.steps.append(Step(step_id, verdict.holds, verdict.words, verdict.values))
+        self.noted.append((step_id, verdict.holds, verdict.words, verdict.values))
         return verdict
 
     def note(self, step_id: str, fired: object, words: str, *values: object) -> None:
         """Note one step: *words* with *values* in its braces."""
-        self.steps.append(Step(step_id, bool(fired), words, values))
+        self.noted.append((step_id, bool(fired), words, values))
 
     def yes(self, step_id: str, words: str, *values: object) -> None:
         """Note one step that fired."""
-        self.steps.append(Step(step_id, True, words, values))  # noqa: FBT003 - fired
+        self.noted.append((step_id, True, words, values))
 
     def no(self, step_id: str, words: str, *values: object) -> None:
         """Note one step that did not fire."""
-        self.steps.append(Step(step_id, False, words, values))  # noqa: FBT003 - not fired
+        self.noted.append((step_id, False, words, values))

@@ -7,7 +7,7 @@ Bundle is read again entry by entry, and a bad resource element by element: what
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import msgspec
 
@@ -31,6 +31,7 @@ V = TypeVar("V", bound=View)
 NULL = b"null"
 NO_MATCH = frozenset({"include", "outcome"})
 LARGEST_TOTAL = 2**31
+Total: TypeAlias = int | float | str | None
 
 
 class _Search(View):
@@ -49,8 +50,8 @@ class _Entry(View, Generic[R]):
 
 class _Bundle(View, Generic[R]):
     resourceType: str | None = None  # noqa: N815 - FHIR's name
-    type: msgspec.Raw = NOTHING
-    total: msgspec.Raw = NOTHING
+    type: str | None = None
+    total: Total = None
     issues: msgspec.Raw = NOTHING
     entry: list[_Entry[R] | None] | None = None
     link: list[_Link] | None = None
@@ -82,7 +83,7 @@ _SEARCH = msgspec.json.Decoder(_Search)
 _COMPONENT = msgspec.json.Decoder(Component)
 _OUTCOME = msgspec.json.Decoder(OperationOutcome)
 _TEXT = msgspec.json.Decoder(str | None)
-_NUMBER_OR_TEXT = msgspec.json.Decoder(int | float | str | None)
+_TOTAL: msgspec.json.Decoder[Total] = msgspec.json.Decoder(Total)
 
 
 def is_null(raw: msgspec.Raw) -> bool:
@@ -118,11 +119,17 @@ def read_bundle(raw: bytes | msgspec.Raw, view: type[R], types: frozenset[str]) 
         if entry.search is None or entry.search.mode not in NO_MATCH:
             resources.append(entry.resource)
     more, url = _next(bundle.link or ())
-    kind, total, entries = _type(bundle.type), _total(bundle.total), len(bundle.entry or ())
-    return Page(tuple(resources), more=more, next_page=url, type=kind, total=total, entries=entries)
+    return Page(
+        tuple(resources),
+        more=more,
+        next_page=url,
+        type=bundle.type or "",
+        total=_total(bundle.total),
+        entries=len(bundle.entry or ()),
+    )
 
 
-def _type(raw: msgspec.Raw) -> str:
+def _raw_type(raw: msgspec.Raw) -> str:
     """The type of a Bundle; empty where it has none, and what cannot be read is another one."""
     try:
         return _TEXT.decode(raw) or ""
@@ -130,11 +137,19 @@ def _type(raw: msgspec.Raw) -> str:
         return "unreadable"
 
 
-def _total(raw: msgspec.Raw) -> int:
+def _total(found: Total) -> int:
     """The total of a Bundle, also as text; 0 where it says nothing that could be one."""
     try:
-        return min(int(_NUMBER_OR_TEXT.decode(raw) or 0), LARGEST_TOTAL)
-    except (*UNREADABLE, ValueError, OverflowError):
+        return min(int(found or 0), LARGEST_TOTAL)
+    except (ValueError, OverflowError):
+        return 0
+
+
+def _raw_total(raw: msgspec.Raw) -> int:
+    """The same, where it may be anything."""
+    try:
+        return _total(_TOTAL.decode(raw))
+    except UNREADABLE:
         return 0
 
 
@@ -174,8 +189,8 @@ def _read_slowly(raw: bytes | msgspec.Raw, view: type[R], wanted: frozenset[str]
         reader.failed,
         reader.withheld,
         *_raw_next(bundle.link),
-        type=_type(bundle.type),
-        total=_total(bundle.total),
+        type=_raw_type(bundle.type),
+        total=_raw_total(bundle.total),
         entries=len(entries),
     )
 

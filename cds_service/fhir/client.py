@@ -17,16 +17,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
-from typing import NamedTuple
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urljoin
 
-import requests
-import urllib3
-
-from cds_service.fhir import transport
+from cds_service.fhir.deadline import Deadline, Exchange, in_turn
 from cds_service.fhir.resolver import Lookups
 from cds_service.fhir.servers import Base, ServerRefused, ServerRules, origin_of
-from cds_service.fhir.transport import Deadline, Exchange
+
+if TYPE_CHECKING:  # slow to import, and needed where a server is called alone
+    import requests
 
 JSON_TYPES = frozenset({"", "application/fhir+json", "application/json", "application/json+fhir", "text/json"})
 ACCEPT = "application/fhir+json, application/json;q=0.9"
@@ -114,7 +114,7 @@ class FhirClient:
         self.limits = limits
         self.lookups = Lookups()
         self.threads = ThreadPoolExecutor(limits.connections, thread_name_prefix="fhir")
-        self.session = transport.new_session(limits.connections, limits.ca_file)
+        self._preparing = threading.Lock()
 
     def connect(self, url: str, token: str | None, deadline: Deadline) -> FhirServer:
         """The FHIR server at *url* for one request of one user.
@@ -124,8 +124,21 @@ class FhirClient:
         """
         return FhirServer(self, self.rules.check(url, token=token is not None), token, deadline)
 
+    @cached_property
+    def session(self) -> requests.Session:
+        """What keeps connections open, from the first call on."""
+        from cds_service.fhir import transport  # noqa: PLC0415 - slow to import, and often no server is called
+
+        return transport.new_session(self.limits.connections, self.limits.ca_file)
+
+    def ready(self) -> requests.Session:
+        """The one session, whichever call is the first."""
+        with self._preparing:
+            return self.session
+
     def under(self, rules: ServerRules) -> FhirClient:
         """The same session and threads, by other *rules*."""
+        self.ready()
         other = copy(self)
         other.rules = rules
         return other
@@ -133,7 +146,8 @@ class FhirClient:
     def close(self) -> None:
         """Let go of threads and connections."""
         self.threads.shutdown(wait=False, cancel_futures=True)
-        self.session.close()
+        if "session" in vars(self):
+            self.session.close()
 
 
 class FhirServer:
@@ -219,7 +233,7 @@ class FhirServer:
     def _send(self, call: _Call) -> _Reply:
         """Send *call* to one address after the other, until one answers; the time to connect is shared among them."""
         failure: _Broken | _Unconnected = _Broken(REFUSED)
-        for address, connect_within in transport.in_turn(self._resolve(), self._deadline):
+        for address, connect_within in in_turn(self._resolve(), self._deadline):
             try:
                 return self._exchange(call, address, connect_within)
             except (_Broken, _Unconnected) as error:
@@ -243,14 +257,16 @@ class FhirServer:
         return self._client.lookups.look_up(host, self._deadline.left())
 
     def _exchange(self, call: _Call, address: str, connect_within: float) -> _Reply:
-        limits = self._client.limits
+        import requests  # noqa: PLC0415 - as in FhirClient
+        import urllib3  # noqa: PLC0415
+
+        from cds_service.fhir import transport  # noqa: PLC0415
+
+        limits, session = self._client.limits, self._client.ready()
         exchange = Exchange(address, self._deadline, limits.read_timeout)
         request = requests.Request(call.method, call.url, headers=self._headers(call), data=call.body)
         try:
-            response = transport.send(
-                self._client.session, request, exchange, min(limits.connect_timeout, connect_within)
-            )
-            with response:
+            with transport.send(session, request, exchange, min(limits.connect_timeout, connect_within)) as response:
                 return _Reply(response.status_code, response.headers, self._content(response))
         except requests.ConnectTimeout as error:
             raise _Unconnected from error
@@ -281,6 +297,8 @@ class FhirServer:
         """The body, as far as it is needed and no longer than the cap."""
         if response.status_code != OK:
             return b""
+        from cds_service.fhir import transport  # noqa: PLC0415 - as in FhirClient
+
         most = self._client.limits.max_bytes
         content = transport.body_of(response, most)
         if content is None:
@@ -321,6 +339,8 @@ def _is_utf_8(body: bytes) -> bool:
 
 def _is_refusal(error: requests.ConnectionError) -> bool:
     """Whether no connection came about."""
+    import urllib3  # noqa: PLC0415 - as in FhirClient
+
     inner = error.args[0] if error.args else None
     reason = getattr(inner, "reason", inner)
     return isinstance(reason, urllib3.exceptions.NewConnectionError)

@@ -9,11 +9,10 @@ import re
 from calendar import monthrange
 from datetime import UTC, date, datetime
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-NAIVE_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - for a time without offset, which FHIR forbids and some send
-EPOCH_DAY = EPOCH.toordinal()
+EPOCH_DAY = date(1970, 1, 1).toordinal()
 DAY = 86_400.0
 PARTIAL = re.compile(r"(\d{4})(?:-(\d{2}))?\Z", re.ASCII)
+LENGTH_OF_DAY = len("2026-02-20")
 DIGITS_OF_DAY, DIGITS_OF_INSTANT = 8, 14
 
 
@@ -33,7 +32,7 @@ def _day(text: str | None, *, latest: bool) -> date | None:
     try:
         if len(text) in (DIGITS_OF_DAY, DIGITS_OF_INSTANT) and _is_digits(text):
             return date(int(text[:4]), int(text[4:6]), int(text[6:8]))
-        if len(text) >= 10:  # noqa: PLR2004 - YYYY-MM-DD
+        if len(text) >= LENGTH_OF_DAY:
             return date.fromisoformat(text[:10]) if text[4] == text[7] == "-" else None
         match = PARTIAL.match(text)
         if match is None:
@@ -50,17 +49,30 @@ def _is_digits(text: str) -> bool:
     return text.isascii() and text.isdigit()
 
 
-def seconds(text: str, day: date) -> float:
-    """Seconds since 1970 in UTC; a date alone is 00:00. Orders results of one day, nothing else."""
-    if len(text) > 10:  # noqa: PLR2004 - YYYY-MM-DD
+def moment(text: str) -> tuple[date, float] | None:
+    """The date of *text* as written, and its seconds since 1970 in UTC; a date alone is 00:00. `None`: not a date.
+
+    The seconds order results of one day, nothing else.
+    """
+    if len(text) > LENGTH_OF_DAY and text[4] == text[7] == "-":
         try:
-            moment = _of_digits(text) if text[4] != "-" else datetime.fromisoformat(text)
+            found = datetime.fromisoformat(text)
         except ValueError:
             pass
         else:
-            return (moment - (EPOCH if moment.tzinfo is not None else NAIVE_EPOCH)).total_seconds()
+            return found.date(), (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()
+    day = earliest_day(text)
+    return None if day is None else (day, _seconds(text, day))
+
+
+def _seconds(text: str, day: date) -> float:
+    if len(text) == DIGITS_OF_INSTANT:
+        try:
+            return _of_digits(text).timestamp()
+        except ValueError:
+            pass
     return (day.toordinal() - EPOCH_DAY) * DAY
 
 
 def _of_digits(text: str) -> datetime:
-    return datetime.fromisoformat(f"{text[:4]}-{text[4:6]}-{text[6:8]}T{text[8:10]}:{text[10:12]}:{text[12:]}")
+    return datetime.fromisoformat(f"{text[:4]}-{text[4:6]}-{text[6:8]}T{text[8:10]}:{text[10:12]}:{text[12:]}+00:00")

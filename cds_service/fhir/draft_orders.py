@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import msgspec
@@ -283,7 +282,7 @@ def _drug(  # noqa: PLR0913 - the draft, and how it is read
         changeable=bool(draft.id) and not older,
         mixable=not older,
         reasons=_reasons(reasons, terms),
-        drug=replace(order, dose=dose, id=draft.id),
+        drug=order._replace(dose=dose, id=draft.id),
         spaced=_says_apart(draft.raw),
         from_name=from_name,
         strengths=reader.hints(request).told if NUTRITIONAL in order.sets else frozenset(),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple, TypeVar
 
 from cds_service.clinical.guidance_types import Names
@@ -38,6 +39,7 @@ IU_NUMBER = re.compile(rf"[0-9] ?(?:{'|'.join([*(f'{a} ?{b}' for a, b in IU_LETT
 WORD = re.compile(r"[a-z]{3,}")
 
 Codes = tuple[tuple[str | None, str], ...]
+NO_STRENGTHS = Strengths()
 
 
 class DrugMatch(NamedTuple):
@@ -49,7 +51,16 @@ class DrugMatch(NamedTuple):
     by_name: bool
 
 
-class Hints(NamedTuple):
+class Drug(NamedTuple):
+    """What a drug is to the rules: the name that a card prints, its sets and their groups; none of all is another."""
+
+    name: str
+    sets: frozenset[str]
+    groups: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Hints:
     """What names and codes say of a drug; an order that tells it in several places joins what each of them says.
 
     `beside_units` count only beside a number of IU. `tells` are the kinds of names that were found, and whether there
@@ -60,8 +71,19 @@ class Hints(NamedTuple):
     named: tuple[DrugMatch, ...] = ()
     beside_units: tuple[DrugMatch, ...] = ()
     tells: frozenset[str] = frozenset()
-    strengths: Strengths = Strengths()
+    strengths: Strengths = NO_STRENGTHS
     units: frozenset[int] = frozenset()
+
+    @cached_property
+    def drug(self) -> Drug | None:
+        """The drug that it is, found out once; `None` where nothing tells which."""
+        matches = classify(self)
+        if matches is None:
+            return None
+        sets = frozenset([match.set for match in matches])
+        return Drug(
+            _name(matches) if matches else "", sets, frozenset([match.group for match in matches if match.group])
+        )
 
     def joined_with(self, other: Hints) -> Hints:
         """What both say."""
@@ -272,3 +294,11 @@ def _compatible(matches: tuple[DrugMatch, ...]) -> tuple[DrugMatch, ...]:
     if sets - COMPATIBLE:
         return tuple([match for match in matches if match.set not in MINERALS])
     return matches
+
+
+def _name(matches: Sequence[DrugMatch]) -> str:
+    """The name a card prints: a name found in the order's own text before one that belongs to a code."""
+    vitamin_d = [match for match in matches if match.set in (NUTRITIONAL, ACTIVE)]
+    listed = vitamin_d or [match for match in matches if match.set not in MINERALS] or matches
+    named = [match for match in listed if match.by_name and match.name]
+    return (named or [match for match in listed if match.name] or listed)[0].name

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from cds_service.clinical.factors import VITAMIN_D, VITAMIN_D2
-from cds_service.clinical.facts import Kind, LabResult
+from cds_service.clinical.facts import BLOCKED, EMPTY, USABLE, LabResult
 from cds_service.clinical.numbers import spelled
 from cds_service.clinical.states.results import interval_of
 from cds_service.clinical.states.vitamin_d import LONE_D3, UNREADABLE_D2
 
 RANK_SUM = 2
-ORDER = (Kind.USABLE, Kind.BLOCKED, Kind.EMPTY)
+ORDER = (USABLE, BLOCKED, EMPTY)
 Place = str | tuple[int, float]
 """Where a fraction may find its twin: a specimen, or a moment."""
 
@@ -41,9 +41,9 @@ def combine(fractions: Iterable[Fraction]) -> list[LabResult]:
 def _totals(d3: Fraction, twins: _Twins) -> list[LabResult]:
     alone = d3.result._replace(form=LONE_D3)
     found = twins.of(d3)
-    if not found or found[0].kind is Kind.EMPTY or d3.result.kind is Kind.EMPTY:
+    if not found or found[0].kind is EMPTY or d3.result.kind is EMPTY:
         return [alone]
-    if found[0].kind is Kind.BLOCKED:
+    if found[0].kind is BLOCKED:
         return [alone._replace(notes=(*alone.notes, UNREADABLE_D2))]
     if d3.result.interval is None:
         return [alone._replace(form="sum", recency=alone.recency._replace(code=RANK_SUM))]

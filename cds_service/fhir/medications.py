@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date
 
 from cds_service.clinical.days import add_days, add_months
@@ -10,7 +9,7 @@ from cds_service.clinical.facts import MedicationOrder
 from cds_service.fhir.dates import latest_day
 from cds_service.fhir.dosage import count, days_of
 from cds_service.fhir.drug_elements import DrugReader
-from cds_service.fhir.drugs import COMBINATION, MINERALS, NUTRITIONAL, PARENTERAL, TRACE, DrugMatch, classify
+from cds_service.fhir.drugs import COMBINATION, MINERALS, NUTRITIONAL, PARENTERAL, TRACE
 from cds_service.fhir.page import Page
 from cds_service.fhir.terminology import Terminology
 from cds_service.fhir.views import MedicationRequest, Quantity, Repeat
@@ -44,37 +43,30 @@ def read_order(
 ) -> MedicationOrder | None:
     """The order that *request* is, of this *status*; `None` where it is of a drug that matters to no rule."""
     hints = reader.hints(request)
-    matches = classify(hints)
+    drug = hints.drug
     routes = _routes(request)
-    if matches == () or any(map(terms.drugs.is_local, routes)):  # topical, ophthalmic, otic, nasal, inhaled, vaginal
+    if drug is not None and not drug.sets:
+        return None
+    if any(map(terms.drugs.is_local, routes)):  # topical, ophthalmic, otic, nasal, inhaled, vaginal
         return None
     start, bounds_end, supply_end = _span(request)
     known_as = request.id or ""
-    if matches is None:
+    if drug is None:
         return MedicationOrder(
             "", frozenset(), frozenset(), status, start, bounds_end, supply_end, unresolved=True, id=known_as
         )
-    sets = frozenset(match.set for match in matches)
-    groups = frozenset(match.group for match in matches if match.group)
+    name, sets, groups = drug
     counted = None
     if NUTRITIONAL in sets and "dosageInstruction" not in spoiled and "calcifediol" not in groups:
         combination = COMBINATION in groups or bool(sets & MINERALS)
         each = hints.each(combination=combination)
         counted = count(request.dosageInstruction, each, combination=combination)
     return MedicationOrder(
-        _name(matches), sets, groups, status, start, bounds_end, supply_end, counted,
+        name, sets, groups, status, start, bounds_end, supply_end, counted,
         id=known_as,
         parenteral=PARENTERAL in hints.tells or any(map(terms.drugs.is_parenteral, routes)),
         trace=TRACE in hints.tells,
     )  # fmt: skip
-
-
-def _name(matches: Sequence[DrugMatch]) -> str:
-    """The name a card prints: a name found in the order's own text before one that belongs to a code."""
-    vitamin_d = [match for match in matches if match.set in (NUTRITIONAL, "active-vitd")]
-    listed = vitamin_d or [match for match in matches if match.set not in MINERALS] or matches
-    named = [match for match in listed if match.by_name and match.name]
-    return (named or [match for match in listed if match.name] or listed)[0].name
 
 
 def _routes(request: MedicationRequest) -> list[str]:

@@ -7,13 +7,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import count
-from typing import NamedTuple
 
 import msgspec
 
-from cds_service.clinical.facts import Kind, LabResult, OwnRange, PendingTest, PregnancyAnswer, Recency
+from cds_service.clinical.facts import EMPTY, LabResult, OwnRange, PendingTest, PregnancyAnswer, Recency
 from cds_service.fhir.bundle import salvage
-from cds_service.fhir.dates import earliest_day, seconds
+from cds_service.fhir.dates import moment
 from cds_service.fhir.fractions import Fraction, combine
 from cds_service.fhir.page import Page
 from cds_service.fhir.ranges import own_ranges
@@ -50,7 +49,7 @@ class Measurements:
         return tuple(self.results.get(analyte, ()))
 
 
-class When(NamedTuple):
+class When(msgspec.Struct, frozen=True, gc=False):
     """The effective date of an Observation: the day, and seconds to order results of one day."""
 
     day: date | None
@@ -72,7 +71,7 @@ def read_observations(pages: Iterable[Page[Observation]], terms: Terminology, *,
     return found
 
 
-class Report(NamedTuple):
+class Report(msgspec.Struct, frozen=True, gc=False):
     """One Observation that is being read: its date, the number of the entry it came in, and what its notes say."""
 
     observation: Observation
@@ -106,7 +105,7 @@ class _Reader:
         code = self._code(observation, report)
         value = None if code is None else read_value(observation, code.analyte, spoiled)
         parts = self._read_components(report, spoiled) if observation.component else 0
-        if code is not None and value is not None and (value.kind is not Kind.EMPTY or not parts):
+        if code is not None and value is not None and (value.kind is not EMPTY or not parts):
             self._add(code, value, observation, report)
         for contained in observation.contained or ():
             self._read_contained(contained, report)
@@ -182,7 +181,7 @@ class _Reader:
         low, high = None, None
         ranges: tuple[OwnRange, ...] = ()
         if reading is not None and code.analyte in USES_RANGE and source.referenceRange is not NOTHING:
-            ranges = own_ranges(source.referenceRange, reading, code.analyte)
+            ranges = own_ranges(source.referenceRange, value.unit, code.analyte)
             if len(ranges) == 1 and ranges[0][2:] == FOR_EVERYBODY:
                 (low, high), ranges = ranges[0][:2], ()
         ordinal = when.day.toordinal() if when.day is not None else 0
@@ -228,9 +227,9 @@ def effective(observation: Observation) -> When:
     period = observation.effectivePeriod
     end = None if period is None else period.end
     for text in (observation.effectiveDateTime, end, observation.effectiveInstant, observation.issued):
-        day = earliest_day(text)
-        if day is not None and text is not None:
-            return When(day, seconds(text, day))
+        found = moment(text) if text else None
+        if found is not None:
+            return When(*found)
     return UNDATED
 
 

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Generic, NamedTuple, TypeVar
 
+import msgspec
+
 from cds_service.fhir.views import Concept, OperationOutcome, Resource
 
 R = TypeVar("R", bound=Resource)
@@ -49,7 +51,7 @@ def stands(resource: Resource) -> bool:
     return "entered-in-error" not in codes
 
 
-class Page(NamedTuple, Generic[R]):
+class Page(msgspec.Struct, Generic[R], frozen=True):
     """What a Bundle held. `spoiled` names, per place in `resources`, the elements that could not be read.
 
     `included` are the raw resources that are no matches, `strangers` of them are of another type and no include,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -26,6 +27,8 @@ NORMAL = re.compile(r"(?<![a-z])normal(?![a-z])")
 OTHER_MEANING = re.compile(r"critical|panic|alert|therapeutic|toxic|treatment|absolute")
 COMPARED = re.compile(rf"([<>≤≥])=?\s*({NUMERAL})")
 LONGEST_NUMERAL = 20
+LONGEST_REMEMBERED = 1000
+"""Bytes of the ranges of one result."""
 SEXES: dict[Literal["male", "female"], re.Pattern[str]] = {
     "male": re.compile(r"\A(?:m|248153007)\Z|(?<![a-z])(?:males?|man|men|boys?)(?![a-z])"),
     "female": re.compile(r"\A(?:f|248152002)\Z|(?<![a-z])(?:females?|woman|women|girls?)(?![a-z])"),
@@ -56,26 +59,34 @@ class Population(NamedTuple):
 EVERYBODY = Population(None, pregnancy=False)
 
 
-def own_ranges(raw: msgspec.Raw, reading: Reading, analyte: str) -> tuple[facts.OwnRange, ...]:
-    """The ranges in *raw* that may count for a value that *reading* reads, in the unit it is compared in.
+def own_ranges(raw: msgspec.Raw, unit: str, analyte: str) -> tuple[facts.OwnRange, ...]:
+    """The ranges in *raw* that may count for a value in *unit*, in the unit it is compared in.
 
     Those with the same bounds for the same people count once. One that cannot be read is none: it unlocks nothing.
+    Short ones are remembered: a laboratory writes the same at all results of a test, and nothing of a patient.
     """
+    written = bytes(raw)
+    return (_own_ranges if len(written) <= LONGEST_REMEMBERED else _own_ranges.__wrapped__)(written, unit, analyte)
+
+
+@lru_cache(maxsize=512)
+def _own_ranges(written: bytes, unit: str, analyte: str) -> tuple[facts.OwnRange, ...]:
+    reading = READINGS[analyte][unit]
     found: dict[facts.OwnRange, None] = {}
-    for one in _decoded(raw):
+    for one in _decoded(written):
         read = _read(one, reading, analyte)
         if read is not None:
             found[read] = None
     return tuple(found)
 
 
-def _decoded(raw: msgspec.Raw) -> list[ReferenceRange]:
+def _decoded(written: bytes) -> list[ReferenceRange]:
     try:
-        return there(_RANGES.decode(raw))
+        return there(_RANGES.decode(written))
     except UNREADABLE:
         pass
     try:
-        parts = _RAW_RANGES.decode(raw)
+        parts = _RAW_RANGES.decode(written)
     except UNREADABLE:
         return []
     return readable(parts, _RANGE)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
 
 from cds_service.clinical.facts import Availability, LabOrder, PatientFacts, Source
 from cds_service.errors import WrongPatient
@@ -18,7 +19,6 @@ from cds_service.fhir.views import (
     MedicationRequest,
     Observation,
     Patient,
-    Resource,
     ServiceRequest,
     Subject,
     place_of,
@@ -28,16 +28,15 @@ LAB_ORDER_STATUS = frozenset({"active", "draft"})
 EMPTY: Page[Any] = Page()
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """The resources of one patient, by source, and whether each source could be read."""
 
     patient: Patient
-    observations: dict[Source, Page[Observation]] = field(default_factory=dict)
+    observations: Mapping[Source, Page[Observation]] = MappingProxyType({})
     conditions: Page[Condition] = EMPTY
     medications: Page[MedicationRequest] = EMPTY
     lab_orders: Page[ServiceRequest] = EMPTY
-    availability: dict[Source, Availability] = field(default_factory=dict)
+    availability: Mapping[Source, Availability] = MappingProxyType({})
 
 
 def read(record: Record, terms: Terminology, *, d3_is_total: bool = False) -> PatientFacts:
@@ -70,7 +69,7 @@ def read(record: Record, terms: Terminology, *, d3_is_total: bool = False) -> Pa
     )
 
 
-def _availability(record: Record, measured: Measurements) -> dict[Source, Availability]:
+def _availability(record: Record, measured: Measurements) -> Mapping[Source, Availability]:
     """A pregnancy answer that could not be read leaves the source of such answers partial (section 9.6)."""
     if not measured.pregnancy_unclear or record.availability.get(Source.VITALS) is Availability.UNAVAILABLE:
         return record.availability
@@ -116,16 +115,17 @@ def check_patient(patient: Patient, patient_id: str) -> None:
         )
 
 
-def check_subjects(key: str, page: Page[Observation] | Page[Condition], patient_id: str) -> None:
+def check_subjects(key: str, page: Page[Any], patient_id: str) -> None:
     """Refuse resources whose subject is another patient; a missing subject is accepted (design contract).
 
     Raises:
         WrongPatient: names the prefetch key and the place, never the ids.
     """
     expected = f"Patient/{patient_id}"
+    readable = not page.spoiled
     for place, resource in enumerate(page.resources):
-        subject = _subject(resource)
-        if subject is not None and subject.reference == expected and not page.spoiled:
+        subject = resource.subject or getattr(resource, "patient", None)
+        if readable and subject is not None and subject.reference == expected:
             continue
         unreadable = page.spoiled.get(place, frozenset()) & {"subject", "patient"}
         if unreadable or not belongs(subject, patient_id):
@@ -133,11 +133,6 @@ def check_subjects(key: str, page: Page[Observation] | Page[Condition], patient_
                 f"prefetch.{key}: the {resource.resourceType} at match {place} has a subject that is not the patient "
                 f"of context.patientId: send only resources of the open chart"
             )
-
-
-def _subject(resource: Resource) -> Subject | None:
-    found: Subject | None = getattr(resource, "subject", None)
-    return found or getattr(resource, "patient", None)
 
 
 def belongs(subject: Subject | None, patient_id: str) -> bool:

@@ -11,16 +11,16 @@ import http.client
 import io
 import logging
 import socket
-import time
-from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any, NamedTuple
+from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from cds_service.fhir.deadline import Exchange
 
 PIECE = 64 * 1024
 """Bytes of a body that are read at a time."""
@@ -28,37 +28,6 @@ PIECE = 64 * 1024
 for _name in ("connection", "connectionpool", "poolmanager", "response", "util.retry"):
     # They log URLs, and a URL of a FHIR server names the patient.
     logging.getLogger(f"urllib3.{_name}").disabled = True
-
-
-class Deadline:
-    """A moment of the monotonic clock after which nothing is waited for."""
-
-    def __init__(self, seconds: float) -> None:
-        """Start it now."""
-        self._end = time.monotonic() + seconds
-
-    def left(self) -> float:
-        """Seconds that are left; zero or less when it has passed."""
-        return self._end - time.monotonic()
-
-
-class Exchange(NamedTuple):
-    """One call: the address to connect to, when it must be over, the longest silence borne."""
-
-    address: str
-    deadline: Deadline
-    silence: float
-
-    def patience(self) -> float:
-        """How long the next read may take.
-
-        Raises:
-            TimeoutError: the deadline has passed.
-        """
-        left = self.deadline.left()
-        if left <= 0:
-            raise TimeoutError("the deadline has passed")
-        return min(left, self.silence)
 
 
 _EXCHANGE: ContextVar[Exchange] = ContextVar("exchange")
@@ -142,12 +111,6 @@ def new_session(connections: int, ca_file: str | None) -> requests.Session:
     session.mount("http://", adapter)
     session.mount("https://", adapter)
     return session
-
-
-def in_turn(addresses: Sequence[str], deadline: Deadline) -> Iterator[tuple[str, float]]:
-    """Each of *addresses* with the seconds in which to connect: what is left, shared among those still to be tried."""
-    for place, address in enumerate(addresses):
-        yield address, deadline.left() / (len(addresses) - place)
 
 
 def body_of(response: requests.Response, most: int) -> bytes | None:

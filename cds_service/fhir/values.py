@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 from functools import lru_cache
-from typing import NamedTuple
 
-from cds_service.clinical.facts import Kind
+import msgspec
+
+from cds_service.clinical.facts import BLOCKED, USABLE, Kind
 from cds_service.clinical.interval import Interval
 from cds_service.clinical.numbers import plain
 from cds_service.fhir.numerals import NUMERAL, amount, is_sensible, numeral
@@ -31,7 +32,7 @@ LONGEST_SHOWN = 24
 COMPARATORS = frozenset({"<", "<=", ">", ">="})
 
 
-class Value(NamedTuple):
+class Value(msgspec.Struct, frozen=True, gc=False):
     """A value that was read: see `LabResult` for the fields."""
 
     kind: Kind
@@ -54,7 +55,7 @@ def _blocked(
     if reported is not None and not is_sensible(reported):
         reported = None
     unit, text = unit[:LONGEST_SHOWN], text[:LONGEST_SHOWN]
-    return Value(Kind.BLOCKED, problem, unit=unit, reported=reported, comparator=comparator, text=text)
+    return Value(BLOCKED, problem, unit=unit, reported=reported, comparator=comparator, text=text)
 
 
 EMPTY = Value(Kind.EMPTY, "empty")
@@ -166,7 +167,7 @@ def _of_range(value: Range, analyte: str) -> Value:
         None if low is None else convert(low, reading, analyte),
         None if high is None else convert(high, reading, analyte),
     )
-    return Value(Kind.USABLE, "", interval, reading, unit, text=shown)
+    return Value(USABLE, "", interval, reading, unit, text=shown)
 
 
 def _measured(comparator: str | None, number: Decimal, unit: str, analyte: str) -> Value:
@@ -174,7 +175,7 @@ def _measured(comparator: str | None, number: Decimal, unit: str, analyte: str) 
         return _blocked("unreadable")
     reading = READINGS[analyte][unit]
     value = convert(number, reading, analyte)
-    return Value(Kind.USABLE, "", _interval(comparator, value), reading, unit, number, comparator or "")
+    return Value(USABLE, "", _interval(comparator, value), reading, unit, number, comparator or "")
 
 
 def _interval(comparator: str | None, value: Decimal) -> Interval:

@@ -16,10 +16,10 @@ from cds_service import work
 from cds_service.clinical.facts import Source
 from cds_service.fhir.bundle import NotFhir
 from cds_service.fhir.client import LATE, NOT_FHIR, FhirClient, FhirServer, FhirUnavailable, Outcome
+from cds_service.fhir.deadline import Deadline
 from cds_service.fhir.page import Page
 from cds_service.fhir.scopes import READ, SEARCH, Scopes
 from cds_service.fhir.servers import ServerRefused, ServerRules
-from cds_service.fhir.transport import Deadline
 from cds_service.hooks.authorization import read_authorization
 from cds_service.hooks.messages import HookRequest
 from cds_service.hooks.prefetch import Gathered

@@ -11,15 +11,17 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
-from cds_service.clinical.facts import Availability, Source
+from cds_service.clinical.facts import AVAILABLE, PARTIAL, UNAVAILABLE, Availability, Source
 from cds_service.errors import PrefetchUnavailable, TooManyResources
 from cds_service.fhir.observations import effective
 from cds_service.fhir.page import Page, stands
 from cds_service.fhir.reader import EMPTY, Record, check_patient, check_subjects
 from cds_service.fhir.views import Observation, Patient
 from cds_service.hooks.messages import HookRequest
-from cds_service.hooks.prefetch_keys import Key, State, prefetched
+from cds_service.hooks.prefetch_keys import FAILED, KNOWN, MISSING, Key, prefetched
 from cds_service.hooks.registry import OBSERVATION_KEYS, Service
+
+LACKING = (MISSING, FAILED)
 
 
 class Gathered(NamedTuple):
@@ -55,7 +57,7 @@ def gather(service: Service, request: HookRequest, completer: Completer, limits:
         TooManyResources: more was prefetched than *limits* allow.
     """
     sent = request.prefetch
-    keys = {source: prefetched(source, sent.get(source.value)) for source in service.prefetch}
+    keys = {source: prefetched(source, sent.get(source)) for source in service.prefetch}
     check_size(keys, limits)
     lacking = {s: key for s, key in keys.items() if key.to_fetch or (key.page is not None and key.page.more)}
     if not lacking:
@@ -92,7 +94,7 @@ def read_record(service: Service, keys: Mapping[Source, Key], patient_id: str) -
     _require(service, keys)
     patient = keys[Source.PATIENT].patient or Patient()
     check_patient(patient, patient_id)
-    known = {source: key for source, key in keys.items() if key.state is State.KNOWN}
+    known = {source: key for source, key in keys.items() if key.state is KNOWN}
     pages: dict[Source, Any] = {source: key.page for source, key in known.items() if key.page is not None}
     for source, page in pages.items():
         check_subjects(source.value, page, patient_id)
@@ -117,7 +119,7 @@ def _require(service: Service, keys: Mapping[Source, Key]) -> None:
 
 def _lost(key: Key) -> str:
     """Why a required key cannot be used; it must show its newest results (row 70)."""
-    if key.state in (State.MISSING, State.FAILED):
+    if key.state in LACKING:
         return key.why
     if key.page is None:
         return ""
@@ -143,8 +145,8 @@ def _availability(service: Service, key: Key) -> Availability:
 
     A required key with a next page that got here shows its newest results, which is all that is asked of that page.
     """
-    if key.state in (State.MISSING, State.FAILED):
-        return Availability.UNAVAILABLE
+    if key.state in LACKING:
+        return UNAVAILABLE
     if key.page is not None and (key.page.short or (key.page.more and key.source not in service.required)):
-        return Availability.PARTIAL
-    return Availability.AVAILABLE
+        return PARTIAL
+    return AVAILABLE

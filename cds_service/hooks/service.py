@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 import msgspec
 
@@ -35,8 +36,7 @@ NOTHING_KNOWN = PatientFacts()
 NOT_OURS = Evaluation((), (Step("DRAFTS", fired=False, words="no order that is judged is one that a row is about"),))
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What is answered and how it came about: the facts, their evaluation, and what was known of each prefetch key."""
 
     written: Cards

@@ -20,9 +20,9 @@ import requests
 import urllib3
 
 from cds_service.fhir import transport
+from cds_service.fhir.deadline import Deadline, Exchange, in_turn
 from cds_service.fhir.resolver import addresses
 from cds_service.fhir.servers import origin_of
-from cds_service.fhir.transport import Deadline, Exchange
 from cds_service.trust.keys import KeyProblem, KeysAwaited, KeySet, read_fetched
 
 LOG = logging.getLogger("cds_service.trust")
@@ -111,7 +111,7 @@ def _download(session: requests.Session, url: str) -> bytes:
     found = addresses(origin_of(url).host)
     deadline = Deadline(PATIENCE)
     failure: Exception = KeyProblem("its name has no address")
-    for address, connect_within in transport.in_turn(found, deadline):
+    for address, connect_within in in_turn(found, deadline):
         try:
             return _from(session, url, Exchange(address, deadline, PATIENCE), connect_within)
         except (requests.ConnectionError, requests.Timeout) as error:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import nh3
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
 from markupsafe import Markup
+
+if TYPE_CHECKING:  # as below
+    from markdown_it import MarkdownIt
+    from markdown_it.token import Token
 
 TAGS = {
     "a", "blockquote", "br", "code", "del", "em", "h1", "h2", "h3", "h4", "hr", "img", "li", "ol", "p", "pre", "s",
@@ -29,25 +32,31 @@ PLACE = re.compile(r'<a id="([\w.-]+)"></a>')
 ESCAPED_PLACE = re.compile(r'&lt;a id="([\w.-]+)"&gt;&lt;/a&gt;')
 REMEMBERED = 512
 
-_PARSER = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
-"""GitHub-flavoured markdown without HTML, as cards and pages are written."""
+
+@cache
+def _parser() -> MarkdownIt:
+    """GitHub-flavoured markdown without HTML, as cards and pages are written."""
+    from markdown_it import MarkdownIt  # noqa: PLC0415 - slow to import, and many processes never show a page
+
+    return MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
 
 
 @lru_cache(maxsize=REMEMBERED)
 def render(text: str) -> Markup:
     """A card's detail as HTML."""
-    return _clean(_PARSER.render(text))
+    return _clean(_parser().render(text))
 
 
 def render_page(text: str, resolve: Callable[[str], str]) -> Markup:
     """A page as HTML: headings and places have anchors. *resolve* says where a link leads; empty: it is no link."""
-    tokens = _PARSER.parse(text)
+    parser = _parser()
+    tokens = parser.parse(text)
     for heading, inline in pairwise(tokens):
         if heading.type == "heading_open":
             heading.attrSet("id", anchor(inline.content))
     for token in tokens:
         _resolve(token.children or [], resolve)
-    html = _clean(_PARSER.renderer.render(tokens, _PARSER.options, {}))
+    html = _clean(parser.renderer.render(tokens, parser.options, {}))
     html = Markup(ESCAPED_PLACE.sub(r'<a id="\1"></a>', str(html)))  # noqa: S704 - the name is a word
     for given, made in SCROLLING.items():
         html = html.replace(Markup(given), Markup(made))  # noqa: S704 - both are ours

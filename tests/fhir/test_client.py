@@ -22,8 +22,8 @@ from responses import RequestsMock
 
 from cds_service.fhir import client as client_module
 from cds_service.fhir.client import ClientLimits, FhirClient, FhirServer, FhirUnavailable, Outcome
+from cds_service.fhir.deadline import Deadline
 from cds_service.fhir.servers import ServerRules
-from cds_service.fhir.transport import Deadline
 from cds_service.hooks.templates import fill
 from tests.hooks.test_templates import TEMPLATES
 from tests.support.for_each import for_each

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from cds_service.fhir.client import ClientLimits, FhirClient, FhirServer, FhirUnavailable
-from cds_service.fhir.transport import Deadline
+from cds_service.fhir.deadline import Deadline
 from cds_service.settings import Settings
 from tests.support.certificates import Authority
 from tests.support.recording_server import RecordingServer, redirect, reply, use_names

@@ -17,8 +17,8 @@ from pydantic import ValidationError
 from cds_service.errors import SettingsError
 from cds_service.fhir import resolver
 from cds_service.fhir.client import ClientLimits, FhirClient, FhirUnavailable
+from cds_service.fhir.deadline import Deadline
 from cds_service.fhir.servers import ServerRefused, ServerRules, origin_of
-from cds_service.fhir.transport import Deadline
 from cds_service.settings import Settings, load
 from tests.support.for_each import for_each
 from tests.support.recording_server import RecordingServer, use_names, watch_connections

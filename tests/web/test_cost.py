@@ -86,6 +86,8 @@ SLOW_TO_IMPORT = {
     "cryptography",
     "alembic",
     "limits",
+    "markdown_it",
+    "requests",
     "sqlalchemy.dialects.postgresql",
 }
 IMPORTED = "import sys, cds_service; cds_service.create_app(); print(*sys.modules, sep='\\n')"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from cds_service.clinical.cards import short_forms
 from cds_service.clinical.rules.course import CourseVerdicts, Trigger
@@ -16,8 +16,7 @@ from cds_service.clinical.trace import Trace
 from cds_service.clinical.words.card import Card, Indicator, Suggestion, Text
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(NamedTuple):
     """What is decided before a row is asked: states, gates, the course (R1 to R4) and why 25(OH)D is asked for (T-D).
 
     Once the D map has answered, also its card and who asks for magnesium (R5).

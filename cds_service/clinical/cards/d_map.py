@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from cds_service.clinical.cards import drafts, findings
 from cds_service.clinical.cards.case import Case, Parts, Row, first_answer
@@ -59,7 +58,7 @@ def with_request(case: Case, card: Card | None) -> Case:
     asks = who_asks(case.s, "" if card is None else card.id, carries=carries)
     if card is not None:
         card = REQUESTS[asks](case.s, card) if asks in REQUESTS else card
-    return replace(case, vitamin_d=card, asks=asks)
+    return case._replace(vitamin_d=card, asks=asks)
 
 
 def _carried(s: States, card: Card) -> Card:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from cds_service.clinical.days import add_months
-from cds_service.clinical.facts import Kind, LabResult
+from cds_service.clinical.facts import USABLE, LabResult
 from cds_service.clinical.states.derive import States
 from cds_service.clinical.states.results import within
 from cds_service.clinical.words import phrases
@@ -43,7 +43,7 @@ def calcium_reason(s: States) -> Text:
 def _because(test: str, result: LabResult | None) -> Text:
     if result is None:
         return phrases.BECAUSE_UNKNOWN(test=test)
-    if result.kind is not Kind.USABLE:
+    if result.kind is not USABLE:
         return phrases.BECAUSE_UNUSABLE(test=test)
     return phrases.BECAUSE_RESULT(test=test, v=result.shown, u=result.unit, date=str(result.day))
 

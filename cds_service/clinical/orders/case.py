@@ -57,7 +57,7 @@ class OrderCase:
     def closed(self) -> tuple[Closed, ...]:
         """Why no other drug or rhythm may be offered (part 4): the gates of a course over the others, and sources."""
         current = tuple(map(_blocking, self.others))
-        over = replace(self.s, therapy=replace(self.s.therapy, current=current))
+        over = replace(self.s, therapy=self.s.therapy.with_current(current))
         found = list(gates.decide(over, Trace()).course)
         told = {str(item.reason.values.get("source")) for item in found}
         for source in REPLACEMENT_SOURCES:
@@ -102,8 +102,8 @@ def is_trace(order: MedicationOrder) -> bool:
 def _blocking(order: MedicationOrder) -> MedicationOrder:
     """The order as the gates read it: a trace closes none, and of one dose no IU a day is told."""
     if is_trace(order):
-        return replace(order, sets=order.sets - {NUTRITIONAL})
-    return replace(order, dose=None) if order.dose is not None and order.dose.is_once else order
+        return order._replace(sets=order.sets - {NUTRITIONAL})
+    return order._replace(dose=None) if order.dose is not None and order.dose.is_once else order
 
 
 def chart(facts: PatientFacts, drafts: Drafts) -> PatientFacts:
@@ -111,8 +111,7 @@ def chart(facts: PatientFacts, drafts: Drafts) -> PatientFacts:
     written = drafts.written
     if not written:
         return facts
-    return replace(
-        facts,
+    return facts._replace(
         medications=tuple(o for o in facts.medications if f"MedicationRequest/{o.id}" not in written),
         lab_orders=tuple(o for o in facts.lab_orders if f"ServiceRequest/{o.id}" not in written),
     )
@@ -140,7 +139,7 @@ def _with_tests(s: States, beside: Iterable[Drafted]) -> States:
     ordered = tuple(replace(other.lab, authored=s.today) for other in beside if other.lab is not None)
     if not ordered:
         return s
-    facts = replace(s.facts, lab_orders=(*s.facts.lab_orders, *ordered))
+    facts = s.facts._replace(lab_orders=(*s.facts.lab_orders, *ordered))
     return replace(s, under_way=derive.under_way(facts, s.limits.pending, s.today))
 
 
@@ -172,7 +171,7 @@ def with_reasons(s: States, draft: Drafted) -> States:
     problems = Problems(known.every, known.any_source | draft.reasons, known.by_code | draft.reasons)
     stages = {group for concept, group in draft.reasons if concept == "ckd"}
     ckd3 = bool(stages) and bool(stages - {"1", "2", None})
-    return replace(s, problems=problems, kidney=replace(s.kidney, ckd3_firm=s.kidney.ckd3_firm or ckd3))
+    return replace(s, problems=problems, kidney=s.kidney._replace(ckd3_firm=s.kidney.ckd3_firm or ckd3))
 
 
 def total(orders: Iterable[MedicationOrder]) -> int:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from cds_service.clinical.days import days_between
 from cds_service.clinical.states.bands import D, M
@@ -14,8 +13,7 @@ from cds_service.clinical.words import phrases
 from cds_service.clinical.words.card import Text
 
 
-@dataclass(frozen=True, slots=True)
-class CourseVerdicts:
+class CourseVerdicts(NamedTuple):
     """What is so of the course: R1 to R3 with their reasons, and the path of R4."""
 
     overdue: Verdict
@@ -86,8 +84,7 @@ def at_target(s: States) -> Literal["a", "b"] | None:
     return None if s.therapy.taking("nutritional-vitd") else "b"
 
 
-@dataclass(frozen=True, slots=True)
-class Trigger:
+class Trigger(NamedTuple):
     """The trigger that fired: its number in section 11 and its reason."""
 
     number: int

@@ -7,7 +7,7 @@ is not available is closed: unknown never unlocks a suggestion (section 9.6).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from cds_service.clinical.facts import Availability, MedicationOrder, Source
 from cds_service.clinical.numbers import grouped
@@ -27,8 +27,7 @@ MAGNESIUM_SOURCES = (
 """What G-MG reads."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(NamedTuple):
     """One hard hold. `by_value`: from a laboratory value rather than a condition."""
 
     id: str
@@ -36,16 +35,14 @@ class Hold:
     by_value: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Closed:
+class Closed(NamedTuple):
     """One reason that closes one gate."""
 
     gate: str
     reason: Text
 
 
-@dataclass(frozen=True, slots=True)
-class Gates:
+class Gates(NamedTuple):
     """The closed gates of each plan (second table of section 10), and the hard holds behind G-HOLD.
 
     `held`: the holds matter here, so that K-HOLD speaks (R11). `advice`: magnesium may be advised in words (G-ADV).

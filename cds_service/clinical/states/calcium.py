@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Self
+from typing import NamedTuple, Self
 
 from cds_service.clinical.days import days_between
 from cds_service.clinical.factors import CALCIUM
@@ -19,8 +18,7 @@ from cds_service.clinical.states.results import age_in_days, highest_first, inte
 FORM_RANK = {"ionised": 0, "corrected": 1, "computed": 2, "uncorrected": 3}
 
 
-@dataclass(frozen=True, slots=True)
-class Calcium:
+class Calcium(NamedTuple):
     """The calcium that counts. `form`: ionised, corrected (by the laboratory), computed (with albumin), uncorrected.
 
     `limit` is what `high` is above, in the unit family of the result. `high` holds at any age of the result; `low`,
@@ -45,9 +43,11 @@ class Calcium:
         return None if self.result is None else self.result.day
 
 
-def assess(facts: PatientFacts, limits: Limits, today: date, *, ckd3: bool, window: int) -> Calcium:
-    """Choose the calcium that counts and compare it in the unit family it was reported in."""
-    chosen, form = _choose(facts, limits, today)
+def assess(
+    facts: PatientFacts, plausible: list[LabResult], limits: Limits, today: date, *, ckd3: bool, window: int
+) -> Calcium:
+    """Choose the calcium that counts of the *plausible* ones and compare it in the unit family it was reported in."""
+    chosen, form = _choose(facts, plausible, limits, today)
     passed_over = _passed_over(facts, chosen)
     if chosen is None:
         return Calcium(None, "", None, *(False,) * 6, passed_over)
@@ -94,22 +94,25 @@ def _is_high(value: Interval, limit: Decimal) -> bool | None:
     return False if value.high is not None and value.high <= limit else None
 
 
-def _choose(facts: PatientFacts, limits: Limits, today: date) -> tuple[LabResult | None, str]:
-    candidates = []
+def _choose(
+    facts: PatientFacts, plausible: list[LabResult], limits: Limits, today: date
+) -> tuple[LabResult | None, str]:
+    """Of the newest day the best form, then the newest; of those that are still as good the highest."""
+    candidates: dict[tuple[int, float, int], list[tuple[LabResult, str]]] = {}
     albumins = Albumins.of(usable_results(facts.albumin, today, limits.card.future_days))
-    for result in plausible_results(facts, limits, today):
+    for result in plausible:
+        if result.day != plausible[0].day:
+            break
         used, form = (result, result.form) if result.form != "total" else _corrected(result, albumins, limits.calcium)
-        height = highest_first(used, CALCIUM)
-        key = (-_ordinal(result), FORM_RANK[form], result.recency.instant, result.recency.status, height)
-        candidates.append((key, used, form))
+        as_good = candidates.setdefault((FORM_RANK[form], result.recency.instant, result.recency.status), [])
+        as_good.append((used, form))
     if not candidates:
         return None, ""
-    _, chosen, form = min(candidates, key=lambda item: item[0])
-    return chosen, form
+    best = candidates[min(candidates)]
+    return best[0] if len(best) == 1 else min(best, key=lambda one: highest_first(one[0], CALCIUM))
 
 
-@dataclass(frozen=True, slots=True)
-class Albumins:
+class Albumins(NamedTuple):
     """Albumin in g/dL by day: the lowest of each day, and the days in order, so that the nearest is found at once."""
 
     lowest: dict[int, Decimal]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 from cds_service.clinical.days import days_between
 from cds_service.clinical.factors import PHOSPHATE
@@ -24,8 +25,7 @@ from cds_service.clinical.states.vitamin_d import BandRules, VitaminD
 G3, G4 = 3, 4
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(NamedTuple):
     """A test that is under way: its analyte (the code itself where it is of no value set) and the day it is for."""
 
     analyte: str
@@ -36,11 +36,13 @@ class Pending:
 class States:
     """What the logic knows of the patient on `today`. `indication` is the established indication, or empty.
 
-    `newest` is the newest usable result of each companion analyte that has one, `under_way` the tests that are pending.
+    `newest` is the newest usable result of each companion analyte that has one, `under_way` the tests that are pending,
+    `lacking` the sources that were not read whole.
     """
 
     facts: PatientFacts
     guidance: Guidance
+    limits: Limits
     today: date
     problems: Problems
     person: Person
@@ -52,15 +54,11 @@ class States:
     indication: str
     newest: Mapping[str, LabResult]
     under_way: tuple[Pending, ...]
-
-    @property
-    def limits(self) -> Limits:
-        """The cut-offs and windows in force."""
-        return self.guidance.limits
+    lacking: frozenset[Source]
 
     def known(self, *sources: Source) -> bool:
         """Whether every one of *sources* was read whole."""
-        return all(map(self.facts.known, sources))
+        return self.lacking.isdisjoint(sources)
 
     def recent(self, analyte: str, days: int) -> bool:
         """Whether the newest usable result of *analyte* is at most *days* old ("if none <= N d", section 14.2)."""
@@ -112,9 +110,10 @@ def derive(facts: PatientFacts, guidance: Guidance, today: date) -> States:
     facts = with_own_ranges(facts, person)
     renal = kidney.assess(facts, problems, limits, today)
     window = limits.windows.chemistry_ckd if renal.advanced else limits.windows.chemistry
-    ca = calcium.assess(facts, limits, today, ckd3=renal.ckd3, window=window)
+    calciums = calcium.plausible_results(facts, limits, today)
+    ca = calcium.assess(facts, calciums, limits, today, ckd3=renal.ckd3, window=window)
     drugs = therapy.assess(facts.medications, limits.therapy, today)
-    newest = newest_companions(facts, limits, today)
+    newest = newest_companions(facts, calciums, limits, today)
     pth = newest.get("pth")
     indication = established_indication(problems, renal, ca, drugs, limits)
     rules = BandRules(
@@ -132,6 +131,7 @@ def derive(facts: PatientFacts, guidance: Guidance, today: date) -> States:
     return States(
         facts=facts,
         guidance=guidance,
+        limits=limits,
         today=today,
         problems=problems,
         person=person,
@@ -143,6 +143,7 @@ def derive(facts: PatientFacts, guidance: Guidance, today: date) -> States:
         indication=indication,
         newest=newest,
         under_way=under_way(facts, limits.pending, today),
+        lacking=facts.lacking,
     )
 
 
@@ -155,7 +156,7 @@ def with_own_ranges(facts: PatientFacts, person: Person) -> PatientFacts:
         return tuple(_with_own_range(result, facts, person) for result in results)
 
     magnesium, calcium, pth = settled(facts.magnesium), settled(facts.calcium), settled(facts.pth)
-    return replace(facts, magnesium=magnesium, calcium=calcium, pth=pth)
+    return facts._replace(magnesium=magnesium, calcium=calcium, pth=pth)
 
 
 def _with_own_range(result: LabResult, facts: PatientFacts, person: Person) -> LabResult:
@@ -183,11 +184,13 @@ def established_indication(problems: Problems, renal: Kidney, ca: Calcium, drugs
     return "" if drug is None else f"a current drug that lowers vitamin D: {drug.name}"
 
 
-def newest_companions(facts: PatientFacts, limits: Limits, today: date) -> dict[str, LabResult]:
-    """The newest usable result of each companion analyte (section 4.5)."""
+def newest_companions(
+    facts: PatientFacts, calciums: list[LabResult], limits: Limits, today: date
+) -> dict[str, LabResult]:
+    """The newest usable result of each companion analyte (section 4.5); of calcium those that are plausible."""
     future = limits.card.future_days
     found = {
-        "calcium": calcium.plausible_results(facts, limits, today),
+        "calcium": calciums,
         "phosphate": usable_results(facts.phosphate, today, future, lambda r: highest_first(r, PHOSPHATE)),
         "pth": usable_results(facts.pth, today, future),
         "potassium": usable_results(facts.potassium, today, future),

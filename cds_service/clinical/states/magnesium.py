@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import NamedTuple
 
 from cds_service.clinical.factors import MAGNESIUM
-from cds_service.clinical.facts import Kind, LabResult, PatientFacts
+from cds_service.clinical.facts import USABLE, LabResult, PatientFacts
 from cds_service.clinical.limits import Limits, MagnesiumLimits
 from cds_service.clinical.states.bands import M, magnesium_band
 from cds_service.clinical.states.results import Analyte, Judged, Standing, age_in_days, block, interval_of, judge
 
 STAND_WHEN_HAEMOLYSED = (M.SEV, M.LOW)
+UNKNOWN = (M.UNK, M.STALE, M.INDET)
+ABNORMAL = (M.SEV, M.LOW, M.HIGH, M.VHIGH)
+ALARMS = frozenset({M.SEV, M.HIGH, M.VHIGH})
+GOOD = (M.LAT, M.NORM, None)
 
 
-@dataclass(frozen=True, slots=True)
-class Magnesium:
+class Magnesium(NamedTuple):
     """The state of magnesium. `last_band` is the band of the newest usable result of any age.
 
     `was_severe`: not known now, but severely low when last usable; or in a result without a date, or one of
@@ -46,12 +49,12 @@ class Magnesium:
     @property
     def unknown(self) -> bool:
         """Whether M is UNK, STALE or INDET (R5)."""
-        return self.state in (M.UNK, M.STALE, M.INDET)
+        return self.state in UNKNOWN
 
     @property
     def abnormal(self) -> bool:
         """Whether M is SEV, LOW, HIGH or VHIGH (R9)."""
-        return self.state in (M.SEV, M.LOW, M.HIGH, M.VHIGH)
+        return self.state in ABNORMAL
 
     @property
     def value(self) -> Decimal:
@@ -85,14 +88,14 @@ def assess(
         return windows.magnesium_in_range_short if short else windows.magnesium_in_range
 
     def window(result: LabResult, usable: Sequence[LabResult]) -> int:
-        if band(result) not in (M.LAT, M.NORM, None):
+        if band(result) not in GOOD:
             return limits.windows.magnesium_out_of_range
         return long_window([other for other in usable if other is not result])
 
-    alarms = {M.SEV, M.HIGH, M.VHIGH} | ({M.LOW} if digoxin or calcium_very_low else set())
+    alarms = ALARMS | {M.LOW} if digoxin or calcium_very_low else ALARMS
     found = judge(
         [_guard(result, limits.mg) for result in facts.magnesium],
-        Analyte(band, frozenset(alarms), window, long_window, lambda _: Decimal(1), limits.card.future_days),
+        Analyte(band, alarms, window, long_window, lambda _: Decimal(1), limits.card.future_days),
         today,
     )
     last, driving = found.last, found.driving
@@ -135,7 +138,7 @@ def _was_low(usable: Iterable[LabResult], band: Callable[[LabResult], M | None],
 
 def _guard(result: LabResult, limits: MagnesiumLimits) -> LabResult:
     """Swapped units (4.3) and haemolysis (4.4) make a result untrusted."""
-    if result.kind is not Kind.USABLE:
+    if result.kind is not USABLE:
         return result
     if _looks_swapped(result, limits):
         return block(result, "swapped-unit")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import NamedTuple
 
 from cds_service.clinical.days import days_between, whole_years
 from cds_service.clinical.facts import LabResult, PatientFacts, Problem, Source
@@ -15,9 +15,10 @@ from cds_service.clinical.states.results import interval_of, usable_results, wit
 COUNT_WHEN_INACTIVE = frozenset({"transplant", "williams"})
 """Concepts that count even when inactive (section 8); bariatric surgery is a group of `malabsorption`."""
 
+TOLD_OF_PREGNANCY = (Source.CONDITIONS, Source.VITALS)
 
-@dataclass(frozen=True, slots=True)
-class Problems:
+
+class Problems(NamedTuple):
     """The conditions that count, and by value set: `any_source` from a code or text, `by_code` from a code."""
 
     every: tuple[Problem, ...]
@@ -51,8 +52,7 @@ def _counts(condition: Problem, today: date, dialysis_days: int) -> bool:
     return condition.concept == "dialysis" and last is not None and days_between(last, today) <= dialysis_days
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
+class Person(NamedTuple):
     """Age in whole years (the youngest possible), pregnancy, obesity. `pregnancy_known`: either answer is recorded."""
 
     age: int | None
@@ -69,7 +69,7 @@ def describe(facts: PatientFacts, problems: Problems, limits: Limits, today: dat
     pregnant = is_pregnant(facts, problems, limits, today)
     bmi = body_mass_index(facts, limits, today)
     obese = problems.coded("obesity") or (bmi is not None and bmi >= limits.obesity.bmi)
-    known = pregnant or (facts.known(Source.CONDITIONS) and facts.known(Source.VITALS))
+    known = pregnant or facts.lacking.isdisjoint(TOLD_OF_PREGNANCY)
     return Person(age, facts.sex == "male", pregnant, known, obese, bmi)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
@@ -13,7 +12,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from cds_service.clinical.days import days_between
 from cds_service.clinical.factors import Conversion
-from cds_service.clinical.facts import Kind, LabResult, OwnRange
+from cds_service.clinical.facts import BLOCKED, EMPTY, USABLE, LabResult, OwnRange
 from cds_service.clinical.interval import Interval
 
 B = TypeVar("B")
@@ -29,8 +28,7 @@ class Standing(StrEnum):
     FRESH = "fresh"
 
 
-@dataclass(frozen=True, slots=True)
-class Analyte(Generic[B]):
+class Analyte(NamedTuple, Generic[B]):
     """How results of 25(OH)D or of magnesium are judged.
 
     `band` is the band of a usable result, `None` where it cannot be told. `alarms` are the bands that no unusable
@@ -97,13 +95,13 @@ def judge(results: Iterable[LabResult], analyte: Analyte[B], today: date) -> Jud
     """Say what *results* amount to on *today*."""
     checked = block_future(results, today, analyte.future_days)
     ordered, contested = _settle_ties(newest_first(checked), analyte.factor)
-    undated = sorted((r for r in checked if r.day is None and r.kind is not Kind.EMPTY), key=_as_shown)
-    usable = tuple(result for result in ordered if result.kind is Kind.USABLE)
+    undated = sorted((r for r in checked if r.day is None and r.kind is not EMPTY), key=_as_shown)
+    usable = tuple(result for result in ordered if result.kind is USABLE)
     dated = _judge_dated(ordered, usable, contested, analyte, today)
     found = dated._replace(
         usable=usable,
-        passed_over=ordered[0] if ordered and ordered[0].kind is Kind.EMPTY else None,
-        undated=tuple(result for result in undated if result.kind is Kind.USABLE),
+        passed_over=ordered[0] if ordered and ordered[0].kind is EMPTY else None,
+        undated=tuple(result for result in undated if result.kind is USABLE),
     )
     return _beside_undated(found, undated, analyte)
 
@@ -117,12 +115,12 @@ def _judge_dated(
 ) -> Judged[B]:
     long_window = analyte.long_window(usable)
     in_window = [result for result in ordered if age_in_days(result, today) <= long_window]
-    if in_window and all(result.kind is Kind.EMPTY for result in in_window):
+    if in_window and all(result.kind is EMPTY for result in in_window):
         return Judged(Standing.UNDETERMINED, in_window[0], problem="empty", untrusted=(in_window[0],))
-    measured = next((result for result in ordered if result.kind is not Kind.EMPTY), None)
+    measured = next((result for result in ordered if result.kind is not EMPTY), None)
     if measured is None:
         return Judged(Standing.NONE)
-    if measured.kind is Kind.USABLE:
+    if measured.kind is USABLE:
         return _judge_usable(measured, usable, analyte, today)
     dispute = contested.get(measured.recency)
     if dispute is not None:
@@ -132,7 +130,7 @@ def _judge_dated(
     if age_in_days(measured, today) > long_window:
         return Judged(Standing.NONE)
     moment = measured.recency[:2]
-    untrusted = tuple(r for r in ordered if r.kind is Kind.BLOCKED and r.recency[:2] == moment)
+    untrusted = tuple(r for r in ordered if r.kind is BLOCKED and r.recency[:2] == moment)
     return Judged(Standing.UNDETERMINED, measured, problem=measured.problem, untrusted=untrusted)
 
 
@@ -185,14 +183,14 @@ def newest_first(results: Iterable[LabResult]) -> list[LabResult]:
 
 def block(result: LabResult, problem: str) -> LabResult:
     """The same result, no longer trusted, because of *problem*."""
-    return result._replace(kind=Kind.BLOCKED, problem=problem)
+    return result._replace(kind=BLOCKED, problem=problem)
 
 
 def block_future(results: Iterable[LabResult], today: date, future_days: int) -> list[LabResult]:
     """Block measurements dated more than *future_days* ahead of *today* (section 4.5)."""
     latest = -(today.toordinal() + future_days)
     return [
-        block(result, "future") if result.recency.day < latest and result.kind is Kind.USABLE else result
+        block(result, "future") if result.recency.day < latest and result.kind is USABLE else result
         for result in results
     ]
 
@@ -212,15 +210,15 @@ def _settle_ties(
         if len(group) == 1:
             settled += group
             continue
-        usable = sorted((result for result in group if result.kind is Kind.USABLE), key=_safer_first)
-        blocked = [result for result in group if result.kind is Kind.BLOCKED]
+        usable = sorted((result for result in group if result.kind is USABLE), key=_safer_first)
+        blocked = [result for result in group if result.kind is BLOCKED]
         if not _agree(usable, factor):
             usable = [block(result, "conflict") for result in usable]
         elif usable and (against := _against(usable, blocked)):
             contested[moment] = Contested(usable[0], against)
             usable = [block(result, "conflict") for result in usable]
             blocked = [block(result, "conflict") for result in blocked]
-        empty = [result for result in group if result.kind is Kind.EMPTY]
+        empty = [result for result in group if result.kind is EMPTY]
         settled += [*usable, *sorted(blocked, key=_as_shown), *sorted(empty, key=_as_shown)]
     return settled, contested
 
@@ -322,7 +320,7 @@ def usable_results(
     if not results:
         return []
     latest = -(today.toordinal() + future_days)
-    usable = [r for r in results if r.kind is Kind.USABLE and r.day is not None and r.recency.day >= latest]
+    usable = [r for r in results if r.kind is USABLE and r.day is not None and r.recency.day >= latest]
     usable.sort(key=_recency)
     if any(one.recency == other.recency for one, other in pairwise(usable)):
         usable.sort(key=tied)

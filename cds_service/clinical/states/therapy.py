@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from operator import attrgetter
+from typing import NamedTuple
 
 from cds_service.clinical.days import add_days, days_between, whole_months
 from cds_service.clinical.facts import MedicationOrder
@@ -18,8 +19,7 @@ CATABOLISM, MALABSORPTION = "vitd-catabolism", "vitd-malabsorption"
 GLUCOCORTICOIDS = "glucocorticoids"
 
 
-@dataclass(frozen=True, slots=True)
-class Course:
+class Course(NamedTuple):
     """The course-grade order that counts, `s` the start of its chain, `month3` the day month 3 is reached.
 
     `s` and `month3` are `None` where the start is unknown; `ended` is `None` while the order is current.
@@ -31,8 +31,7 @@ class Course:
     ended: date | None
 
 
-@dataclass(frozen=True, slots=True)
-class Therapy:
+class Therapy(NamedTuple):
     """What the patient takes now, and the vitamin D course (sections 7.4 and 9.3). IU a day; `current` of any set."""
 
     current: tuple[MedicationOrder, ...]
@@ -43,11 +42,16 @@ class Therapy:
     intermittent_d2: MedicationOrder | None
     recent_d2: bool
 
+    by_set: Mapping[str, tuple[MedicationOrder, ...]]
     today: date
 
     def taking(self, drug_set: str) -> tuple[MedicationOrder, ...]:
         """The current orders of *drug_set*."""
-        return tuple([order for order in self.current if drug_set in order.sets])
+        return self.by_set.get(drug_set, ())
+
+    def with_current(self, orders: tuple[MedicationOrder, ...]) -> Therapy:
+        """The same, where *orders* are current and no others; the course and the totals stay."""
+        return self._replace(current=orders, by_set=_by_set(orders))
 
     def first(self, *drug_sets: str) -> MedicationOrder | None:
         """The first current order of any of *drug_sets*, in that order."""
@@ -56,7 +60,7 @@ class Therapy:
 
 def assess(orders: Sequence[MedicationOrder], limits: TherapyLimits, today: date) -> Therapy:
     """Derive the therapy from all orders."""
-    listed = sorted(dict.fromkeys(orders), key=order_key) if orders else []
+    listed = _in_order({o.told: o for o in reversed(orders)}.values())
     current = tuple(o for o in listed if o.status == "active" and not is_past(o, today))
     nutritional = [o for o in current if NUTRITIONAL in o.sets]
     total = sum((o.dose.per_day for o in distinct(nutritional) if o.dose is not None), Decimal(0))
@@ -71,8 +75,23 @@ def assess(orders: Sequence[MedicationOrder], limits: TherapyLimits, today: date
         high_dose=high,
         intermittent_d2=_intermittent_d2(nutritional, limits),
         recent_d2=any(_is_recent_d2(o, limits, today) for o in listed),
+        by_set=_by_set(current),
         today=today,
     )
+
+
+def _by_set(orders: Iterable[MedicationOrder]) -> Mapping[str, tuple[MedicationOrder, ...]]:
+    found: dict[str, tuple[MedicationOrder, ...]] = {}
+    for order in orders:
+        for drug_set in order.sets:
+            found[drug_set] = (*found.get(drug_set, ()), order)
+    return found
+
+
+def _in_order(orders: Iterable[MedicationOrder]) -> list[MedicationOrder]:
+    """By name, and by all else only where some share theirs."""
+    listed = sorted(orders, key=attrgetter("name"))
+    return listed if len({order.name for order in listed}) == len(listed) else sorted(listed, key=order_key)
 
 
 def order_key(order: MedicationOrder) -> tuple[str, ...]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import NamedTuple
 
 from cds_service.clinical.factors import VITAMIN_D
-from cds_service.clinical.facts import Family, Kind, LabResult, PatientFacts
+from cds_service.clinical.facts import USABLE, Family, LabResult, PatientFacts
 from cds_service.clinical.guidance_types import Overlay, Profile
 from cds_service.clinical.limits import Limits, VitaminDLimits
 from cds_service.clinical.states.bands import D, Edges, edges_in_force
@@ -15,10 +15,11 @@ from cds_service.clinical.states.results import Analyte, Judged, Standing, block
 
 UNREADABLE_D2 = "d2-unreadable"
 LONE_D3, AMBIGUOUS = "d3-alone", "ambiguous"
+LOW = (D.DEF, D.INS)
+ALARMS = frozenset({D.HIGH, D.TOX})
 
 
-@dataclass(frozen=True, slots=True)
-class BandRules:
+class BandRules(NamedTuple):
     """What decides the edges: profile, overlay (in CKD G3 or worse), indication, PTH."""
 
     profile: Profile
@@ -31,8 +32,7 @@ class BandRules:
         return edges_in_force(self.profile, self.overlay, family, indicated=self.indicated, pth_normal=self.pth_normal)
 
 
-@dataclass(frozen=True, slots=True)
-class VitaminD:
+class VitaminD(NamedTuple):
     """The state of 25(OH)D. `last_band` is the band of the newest usable result of any age.
 
     `banded_on` is the day of the newest usable result that can be banded. `provisional` is why a band is provisional
@@ -58,7 +58,7 @@ class VitaminD:
     @property
     def low(self) -> bool:
         """Whether D is DEF or INS."""
-        return self.state in (D.DEF, D.INS)
+        return self.state in LOW
 
     @property
     def day(self) -> date:
@@ -76,11 +76,16 @@ def assess(
     No unusable result takes an alarm away: high and toxic, and low ones beside a very low calcium (section 5).
     """
     window = limits.windows.vitamin_d
+    of_family = {family: rules.edges(family) for family in {result.family for result in facts.vitamin_d}}
+
+    def band(result: LabResult) -> D | None:
+        return _band(result, of_family[result.family], recent_d2=recent_d2)
+
     found = judge(
         [_too_low(result, limits.vitamin_d) for result in facts.vitamin_d],
         Analyte(
-            band=lambda result: _band(result, rules, recent_d2=recent_d2),
-            alarms=frozenset({D.HIGH, D.TOX, *((D.DEF, D.INS) if calcium_very_low else ())}),
+            band=band,
+            alarms=ALARMS.union(LOW) if calcium_very_low else ALARMS,
             window=lambda _result, _usable: window,
             long_window=lambda _: window,
             factor=lambda result: VITAMIN_D.in_mass(result.family),
@@ -93,14 +98,14 @@ def assess(
     banded = found.standing is Standing.FRESH
     state = found.state(undetermined=D.INDET, stale=D.STALE, unknown=D.UNK)
     value = None if driving is None else driving.interval
-    edges = rules.edges("mass" if driving is None else driving.family)
+    edges = rules.edges("mass") if driving is None else of_family[driving.family]
     return VitaminD(
         state=state,
         result=driving if state is not D.UNK else None,
         edges=edges,
         last=last,
-        last_band=found.band if found.band is not None or last is None else _band(last, rules, recent_d2=recent_d2),
-        banded_on=next((r.day for r in found.usable if _band(r, rules, recent_d2=recent_d2) is not None), None),
+        last_band=found.band if found.band is not None or last is None else band(last),
+        banded_on=next((r.day for r in found.usable if band(r) is not None), None),
         provisional=_provisional(driving, state) if banded else "",
         spanning=state is D.INS and value is not None and (value.low is None or value.low < edges.deficient),
         implausible=state is D.TOX and _is_implausible(driving, limits.vitamin_d),
@@ -117,10 +122,10 @@ def _problem(found: Judged[D]) -> str:
     return "d3-with-d2" if found.problem == "interval" and lone else found.problem
 
 
-def _band(result: LabResult, rules: BandRules, *, recent_d2: bool) -> D | None:
+def _band(result: LabResult, edges: Edges, *, recent_d2: bool) -> D | None:
     """The band of a usable result; a lone D3 that may hide D2 is undetermined below target (section 3.2)."""
-    band = rules.edges(result.family).band_of(interval_of(result))
-    if result.form == LONE_D3 and band in (D.DEF, D.INS) and (recent_d2 or UNREADABLE_D2 in result.notes):
+    band = edges.band_of(interval_of(result))
+    if result.form == LONE_D3 and band in LOW and (recent_d2 or UNREADABLE_D2 in result.notes):
         return None
     return band
 
@@ -128,7 +133,7 @@ def _band(result: LabResult, rules: BandRules, *, recent_d2: bool) -> D | None:
 def _provisional(result: LabResult | None, state: D) -> str:
     if result is None:
         return ""
-    if result.form == LONE_D3 and state in (D.DEF, D.INS):
+    if result.form == LONE_D3 and state in LOW:
         return LONE_D3
     if result.form == AMBIGUOUS and state not in (D.OK, D.NOBAND):
         return AMBIGUOUS
@@ -137,7 +142,7 @@ def _provisional(result: LabResult | None, state: D) -> str:
 
 def _too_low(result: LabResult, limits: VitaminDLimits) -> LabResult:
     """Implausibly low (section 4.3): blocked."""
-    if result.kind is not Kind.USABLE:
+    if result.kind is not USABLE:
         return result
     bound = interval_of(result).bound
     return block(result, "too-low") if bound < limits.unusable_below.for_family(result.family) else result
