@@ -60,6 +60,7 @@ def make_calls() -> None:
         for call in calls * WARM_UP:
             call()
         keeper.flush(3600)
+        keeper.flush(3600)  # waits for what the thread does once it has written for the first time
         for call in calls:
             os.getppid()
             for _ in range(CALLS):

@@ -146,6 +146,7 @@ def calls() -> Iterator[Callable[[int], None]]:
         for call in made[:WARM_UP]:
             call()
         keeper.flush(3600)
+        keeper.flush(3600)  # waits for what the thread does once it has written for the first time
         os.getppid()
         yield lambda number: made[number]()
         keeper.flush(3600)
