@@ -103,7 +103,7 @@ class Modes:
             self._found()
         known = self._come_to(changes, now)
         if known != self._known:
-            _log(self._known, known)
+            _log(self._known, known, now)
             self._known, self._asked = known, {}
         self.tell()
 
@@ -154,7 +154,7 @@ def _follow(followed: weakref.ref[Modes], end: threading.Event) -> None:
         del modes
 
 
-def _log(before: Known, after: Known) -> None:
+def _log(before: Known, after: Known, moment: int) -> None:
     """A line for each scope whose choice in the database is another now."""
     was, now = before.choices.places[0], after.choices.places[0]
     for scope in sorted({*was, *now}):
@@ -164,15 +164,15 @@ def _log(before: Known, after: Known) -> None:
                 "was": str(was.get(scope, "as registry and settings say")),
                 "now": str(now.get(scope, "as registry and settings say")),
             }
-            LOG.warning("mode", extra={"fields": fields | _why(scope, before, after)})
+            LOG.warning("mode", extra={"fields": fields | _why(scope, before, after, moment)})
 
 
-def _why(scope: Scope, before: Known, after: Known) -> dict[str, str]:
+def _why(scope: Scope, before: Known, after: Known, moment: int) -> dict[str, str]:
     """Who changed a scope and why; or that what counted before counts again, or that the database is another one."""
     change, old = after.counting.get(scope), before.counting.get(scope)
     if change is not None and change not in before.changes:
         return {"by": change.made_by, "why": change.why}
-    ended = old is not None and old.until is not None
+    ended = old is not None and old.until is not None and old.until <= moment
     return {"why": "its end has come" if ended else "the database does not have it any more"}
 
 

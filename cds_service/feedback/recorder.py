@@ -84,7 +84,7 @@ class _Batch:
 
     def newest(self) -> _Batch:
         """What is kept of it until the next attempt."""
-        return _Batch(self.notes[-MOST_WAITING:], self.orphans[-MOST_WAITING:], self.waiting)
+        return _Batch(self.notes[-MOST_WAITING:], self.orphans[-MOST_WAITING:], self.waiting[-MOST_WAITING:])
 
 
 class KeptDays(NamedTuple):

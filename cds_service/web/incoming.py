@@ -6,6 +6,7 @@ it. So whoever needs several things of it asks for it once.
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from typing import TYPE_CHECKING, Any, cast
@@ -24,6 +25,8 @@ if TYPE_CHECKING:  # slow to import, and needed with tokens alone
 
 RECEIVED = "cds_service.received"
 """Where the environment holds when the server had the head of the request, by `time.perf_counter`."""
+LENGTH = re.compile("[0-9]{1,15}")
+"""A length that is read as it is: Python refuses a number of thousands of digits, which not every server does."""
 
 
 class Incoming(Request):
@@ -55,7 +58,7 @@ class Incoming(Request):
             HTTPException: it is too large, or ended before its length.
         """
         declared = self.environ.get("CONTENT_LENGTH", "")
-        if not declared.isdecimal() or int(declared) > most or "HTTP_TRANSFER_ENCODING" in self.environ:
+        if not LENGTH.fullmatch(declared) or int(declared) > most or "HTTP_TRANSFER_ENCODING" in self.environ:
             return self.get_data(cache=False)
         body: bytes = self.environ["wsgi.input"].read(int(declared))
         if len(body) < int(declared):

@@ -195,6 +195,18 @@ def test_after_its_end_what_was_before_counts(
     assert "in force for anyone: on" in capsys.readouterr().out
 
 
+def test_change_that_the_database_lost_before_its_end(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Where a backup from before a change is put in, the log does not say that its end has come, though it has one."""
+    with hospital(f"sqlite:///{tmp_path}/cds.sqlite3") as service:
+        mode(service, "silent", *BY, "--yes", "--until", "2999-01-01T00:00+00:00")
+        service.reset()
+        caplog.clear()
+        look(service)
+        (told,) = [vars(record)["fields"] for record in caplog.records if record.name == kept_modes.LOG.name]
+
+    assert (told["was"], told["why"]) == ("silent", "the database does not have it any more")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import re
 import sqlite3
@@ -245,6 +246,21 @@ def test_more_notes_than_may_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert service.flush()
 
         assert {row["uuid"] for row in rows(url, CARD)} == {one["uuid"] for one in last}
+
+
+def test_more_who_wait_than_are_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many waited for a database that is away, and gave up, no more of them are remembered than of notes."""
+    monkeypatch.setattr(recorder, "MOST_WAITING", 4)
+    with hospital(f"sqlite:///{tmp_path}/not-there/cds.sqlite3") as service:
+        post_to(service.client, chart(**DEFICIENT))
+        before = _events()
+        assert not any(service.recorder.flush(0.02) for _ in range(40))
+
+        assert _events() - before <= 3 * 4  # in the queue, in hand, and left from before
+
+
+def _events() -> int:
+    return sum(type(one) is Event for one in gc.get_objects())
 
 
 def test_feedback_waits_for_the_database_beside_charts(tmp_path: Path) -> None:

@@ -67,6 +67,14 @@ def test_depth(small: FlaskClient, levels: int, status: int) -> None:
     assert response.status_code == status
 
 
+def test_length_of_too_many_digits(small: FlaskClient) -> None:
+    """Under a server that lets it through, a length of more digits than Python reads is none: 400, and no fault."""
+    length = {"CONTENT_LENGTH": "9" * 5_000}
+    response = small.post(URL, json=golden(), environ_overrides=length)
+
+    assert response.status_code == 400
+
+
 NOW = "2026-03-02T11:30:00+14:00"
 """Evening of the day before in UTC."""
 
