@@ -26,7 +26,7 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks import servers, table
+from benchmarks import cold, servers, table
 from benchmarks.inside import Inside
 from benchmarks.payloads import Payloads, written
 from benchmarks.servers import CORES, OURS, Server, Unusable
@@ -58,7 +58,7 @@ class Bench:
         os.sched_setaffinity(0, CORES[-1:])
         starts = [self._start() for _ in range(STARTS)]
         samples, uses = self._load(peers)
-        return table.Report(about, samples, uses, starts, self._inside(), self.notes)
+        return table.Report(about, samples, uses, starts, self._cold(), self._inside(), self.notes)
 
     def _about(self) -> dict[str, str]:
         git = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
@@ -69,7 +69,7 @@ class Bench:
             "machine": f"{os.cpu_count()} cores, {platform.platform()}; load average {os.getloadavg()[0]:.1f} at first",
             "measured": f"rounds: {ROUNDS}, {SECONDS} s each (slow servers longer); {servers.CONNECTIONS} connections; "
             f"servers on core {CORES[0]}, load on core {CORES[-1]}; told is the median (least..most) over the rounds",
-            "requests": f"{self.payloads.origin}: {sizes}",
+            "requests": f"{self.payloads.origin}, of 200 patients in turn: {sizes}",
             "service": "one worker, feedback on, SQLite",
         }
 
@@ -86,6 +86,11 @@ class Bench:
         """CPU of our server from its start to its first answer."""
         with self._running(OURS) as server:
             return server.start_cpu
+
+    def _cold(self) -> list[float]:
+        """What calls with nothing prefetched take, in times of their slowest query."""
+        with self._running(OURS) as server:
+            return cold.ratios(server.url, self._body("typical"))
 
     def _load(self, peers: Sequence[str]) -> tuple[table.Samples, dict[str, table.Use]]:
         """Put load on all servers, round by round, and read their memory at the end."""
@@ -104,7 +109,7 @@ class Bench:
                 _say(f"round {number + 1}, {size}")
                 for name in list(warm)[:: -1 if number % 2 else 1]:  # none is always first
                     samples[size][name].append(warm[name].measure(file, seconds[name][size]))
-            uses = {name: table.Use(one.start_cpu, one.mebibytes()) for name, one in warm.items()}
+            uses = {name: table.Use(one.start_cpu, one.usual, one.mebibytes()) for name, one in warm.items()}
         return samples, uses
 
     def _warm_up(self, server: Server) -> dict[str, int]:
@@ -116,6 +121,7 @@ class Bench:
             rate, before = server.measure(file, WARM_UP).rate, 0.0
             while rate > STABLE * before:
                 rate, before = server.measure(file, WARM_UP).rate, rate
+            server.usual = server.mebibytes() if size == "typical" else server.usual
             seconds[size] = max(SECONDS, min(LONGEST, math.ceil(ENOUGH * servers.CONNECTIONS / rate)))
         return seconds
 

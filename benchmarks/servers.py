@@ -121,6 +121,8 @@ class Server:
         self.url, self._first = url, psutil.Process(pid)
         self.start_cpu = 0.0
         """The CPU time that went into its start, up to the first answer."""
+        self.usual = 0.0
+        """Its memory in MiB once it has answered many typical requests, and no large one."""
 
     def has_cards(self, body: bytes) -> bool:
         """Whether it answers *body* with cards.

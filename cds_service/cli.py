@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import math
 import os
 import socket
@@ -205,6 +206,8 @@ def _run_server(host: str, port: int, settings: Settings, page: str) -> None:
     from granian.server.mp import MPServer  # noqa: PLC0415
 
     from cds_service.serving import listening  # noqa: PLC0415
+
+    gc.freeze()  # to look through all this for cycles would take long in each server process, and copy what they share
 
     class Server(MPServer):
         """On SIGHUP its processes are replaced, unless new ones would not start: then the service would end."""

@@ -7,15 +7,18 @@ import importlib.util
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cds_service import settings as settings_module
 from cds_service.errors import SettingsError
 from cds_service.guidance import loading
 from cds_service.hooks.prefetch import SizeLimits
 from cds_service.population.masking import SMALL
-from cds_service.population.run import FILES, Order, run
 from cds_service.serving import cores
 from cds_service.settings import Settings
+
+if TYPE_CHECKING:  # slow to import, and every command would wait for it
+    from cds_service.population.run import Order
 
 OUT = Path("population-report")
 
@@ -47,6 +50,8 @@ def _number(least: int) -> Callable[[str], int]:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from cds_service.population.run import FILES, run  # noqa: PLC0415 - as above
+
     run(order_of(options))
     print(f"{', '.join(FILES)} are in {options.out}.")
     return 0
@@ -58,6 +63,8 @@ def order_of(options: argparse.Namespace) -> Order:
     Raises:
         StartupError: it cannot be done.
     """
+    from cds_service.population.run import Order  # noqa: PLC0415 - as above
+
     settings = settings_module.load()
     in_store = options.engine == "daft" and "://" in options.folder
     for folder in (*(() if in_store else (options.folder,)), *(() if options.compare is None else (options.compare,))):

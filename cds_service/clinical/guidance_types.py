@@ -1,9 +1,12 @@
-"""What the other guidance files hold, as frozen dataclasses; field names are the keys of the TOML files."""
+"""What the other guidance files hold; field names are the keys of the TOML files.
+
+What calls read is a frozen dataclass; what only a start or a page reads is a named tuple, which takes less to make.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from cds_service.clinical.limits import Limits, Pair
 from cds_service.clinical.order_limits import OrderRows
@@ -64,8 +67,7 @@ class Overlay:
     deficient_below: Pair | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class OrderForm:
+class OrderForm(NamedTuple):
     """How orders of one kind are taken and worded; the words take the numbers of the drug in {braces}."""
 
     unit: Literal["IU", "mg"]
@@ -77,16 +79,14 @@ class OrderForm:
     patient_instruction: str
 
 
-@dataclass(frozen=True, slots=True)
-class ClinicalDrug:
+class ClinicalDrug(NamedTuple):
     """A RxNorm code that means one strength, in the unit of the order."""
 
     rxnorm: str
     dose: int
 
 
-@dataclass(frozen=True, slots=True)
-class DrugEntry:
+class DrugEntry(NamedTuple):
     """A drug the service may order (section 16): what it is, how much, for how long, and the form of its order."""
 
     source: str
@@ -188,8 +188,7 @@ class BlockEntry:
 Threshold = Literal["vitamin-d", "floor", "magnesium", "calcium", "phosphate", "potassium", "kidney"]
 
 
-@dataclass(frozen=True, slots=True)
-class TopicEntry:
+class TopicEntry(NamedTuple):
     """What the page of a topic says of its card: when it appears, what it says, what it reads, what may be withheld."""
 
     when: str
@@ -198,16 +197,14 @@ class TopicEntry:
     withheld: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """Something that is drafted only where its gates are open (section 10)."""
 
     what: str
     gates: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class PageTexts:
+class PageTexts(NamedTuple):
     """What every page of a topic says."""
 
     none_withheld: str
@@ -217,8 +214,7 @@ class PageTexts:
     disclaimer: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Edition:
+class Edition(NamedTuple):
     """Which state of the guidance it is, of which day, and how far its review has got."""
 
     version: str
@@ -226,8 +222,7 @@ class Edition:
     review: str
 
 
-@dataclass(frozen=True, slots=True)
-class Topics:
+class Topics(NamedTuple):
     """The whole of `topics.toml`: what is true of everybody, and so stands on the page of a topic and not on cards."""
 
     edition: Edition
@@ -244,16 +239,14 @@ class Topics:
         return [name for name, block in self.block.items() if not {topic, *groups}.isdisjoint(block.topics)]
 
 
-@dataclass(frozen=True, slots=True)
-class Attribute:
+class Attribute(NamedTuple):
     """One source attribute: what it is called and what is so of this service."""
 
     name: str
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class Attributes:
+class Attributes(NamedTuple):
     """The whole of `attributes.toml`."""
 
     rule: str
@@ -262,8 +255,7 @@ class Attributes:
     attribute: tuple[Attribute, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class OwnNumbers:
+class OwnNumbers(NamedTuple):
     """Parts of one text with a number of their own, which is no dose or limit of this guidance, and whose it is."""
 
     says: tuple[str, ...]
@@ -281,8 +273,7 @@ class Evidence:
     takes: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Provenance:
+class Provenance(NamedTuple):
     """Where the default profile comes from and how far its review has got."""
 
     title: str
@@ -292,8 +283,7 @@ class Provenance:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class DrugName:
+class DrugName(NamedTuple):
     """Spellings of one drug, and what a card prints for it (`names.toml`).
 
     `beside_units` are spellings that count only beside a number of IU; `rxnorm` and `atc` codes of a drug that is in
@@ -309,8 +299,7 @@ class DrugName:
     atc: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ConditionName:
+class ConditionName(NamedTuple):
     """Whole phrases that name one condition (`names.toml`)."""
 
     concept: str
@@ -318,8 +307,7 @@ class ConditionName:
     group: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CalciumWithD:
+class CalciumWithD(NamedTuple):
     """What makes a name one of calcium with vitamin D: a word for calcium, or a brand, beside one for vitamin D."""
 
     calcium: tuple[str, ...]
@@ -328,8 +316,7 @@ class CalciumWithD:
     beside_brands: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class NameExclusions:
+class NameExclusions(NamedTuple):
     """Fillers that name no drug, phrases that stop a match of magnesium, and words of routes that never count.
 
     `parenteral` are words of what is given by needle, `trace` of products that hold a little of many things: both only
@@ -343,22 +330,19 @@ class NameExclusions:
     trace: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class EmptyWords:
+class EmptyWords(NamedTuple):
     """Words that say nothing about which drug it is."""
 
     words: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ConditionText:
+class ConditionText(NamedTuple):
     """Words that make a Condition's text unreadable as a present problem."""
 
     refuse: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
+class Names(NamedTuple):
     """The whole of `names.toml`."""
 
     drug: tuple[DrugName, ...]

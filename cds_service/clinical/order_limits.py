@@ -5,11 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class OrderTopic:
+class OrderTopic(NamedTuple):
     """A topic of the order hooks: what it is called, and the sources its cards link."""
 
     display: str
@@ -81,8 +80,7 @@ class WrongTestRow(Row):
     codes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class OrderRows:
+class OrderRows(NamedTuple):
     """Every row by its id."""
 
     O1: Row
@@ -102,11 +100,10 @@ class OrderRows:
 
     def each(self) -> Iterator[tuple[str, Row]]:
         """Each row with its id."""
-        for field in dataclasses.fields(self):
-            yield field.name, cast("Row", getattr(self, field.name))
+        return zip(self._fields, self, strict=True)
 
 
-ROW_IDS = tuple(field.name for field in dataclasses.fields(OrderRows))
+ROW_IDS = OrderRows._fields
 ALWAYS_ON = frozenset({"O1", "O3", "O4"})
 """Rows that no setting switches off."""
 MOST_CARDS = 3

@@ -10,7 +10,7 @@ from decimal import Decimal
 from cds_service.clinical.factors import VITAMIN_D, VITAMIN_D2
 from cds_service.clinical.facts import BLOCKED, EMPTY, USABLE, LabResult
 from cds_service.clinical.numbers import spelled
-from cds_service.clinical.states.results import interval_of
+from cds_service.clinical.states.results import in_one_order, interval_of
 from cds_service.clinical.states.vitamin_d import LONE_D3, UNREADABLE_D2
 
 RANK_SUM = 2
@@ -84,15 +84,15 @@ def _lowest_and_highest(twins: list[LabResult], family: str) -> tuple[LabResult,
         return ORDER.index(twin.kind), twin.family != family, twin.recency.status
 
     best = min(map(rank, twins))
-    ordered = sorted((twin for twin in twins if rank(twin) == best), key=_by_value)
+    ordered = in_one_order((twin for twin in twins if rank(twin) == best), _by_value)
     lowest, highest = ordered[0], ordered[-1]
     return (lowest,) if lowest.interval == highest.interval else (lowest, highest)
 
 
-def _by_value(twin: LabResult) -> tuple[bool, Decimal, str]:
-    """Below detection first, since that counts as 0; then by value, then in any order, as long as it is one."""
+def _by_value(twin: LabResult) -> tuple[bool, Decimal]:
+    """Below detection first, since that counts as 0; then by value."""
     value = twin.interval
-    return (value is not None and value.low is not None, Decimal(0) if value is None else value.bound, str(twin))
+    return (value is not None and value.low is not None, Decimal(0) if value is None else value.bound)
 
 
 def _sum(d3: LabResult, d2: LabResult) -> LabResult:

@@ -176,7 +176,7 @@ def _cards(files: Files, numbers: Mapping[str, str]) -> dict[str, CardEntry]:
         texts: dict[str, Any] = {one: filled(f"{name}.{one}", getattr(card, one)) for one in ("display", "summary")}
         if (about := card.about) is not None:
             when, says = filled(f"{name}.about.when", about.when), filled(f"{name}.about.says", about.says)
-            texts["about"] = replace(about, when=when, says=says)
+            texts["about"] = about._replace(when=when, says=says)
         found[name] = replace(card, **texts)
     return found
 
@@ -227,7 +227,7 @@ def _topics(files: Files, numbers: Mapping[str, str], cards: Mapping[str, CardEn
 
     found = build(Topics, {name: filled(v, name) if name not in NO_TEXT else v for name, v in data.items()}, file, "")
     _all_met(file, own, met)
-    return replace(found, topic=_at_cards(file, found.topic, {card.topic: card.about for card in cards.values()}))
+    return found._replace(topic=_at_cards(file, found.topic, {card.topic: card.about for card in cards.values()}))
 
 
 def _named(tables: Mapping[str, T], name: str, what: str) -> T:

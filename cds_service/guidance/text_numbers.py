@@ -5,16 +5,16 @@ So a dose, limit, age or interval is written once: a change of it changes every 
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any
 
 from cds_service.clinical.guidance_types import DAYS_OF_A_WEEK, DrugEntry, OwnNumbers
 from cds_service.clinical.limits import Limits
 from cds_service.clinical.order_limits import OrderRows
 from cds_service.errors import GuidanceError
+from cds_service.guidance.toml_table import fields_of, is_table
 
 OWN = "own-numbers"
 """The table of `wording.toml` that says whose the other numbers are."""
@@ -53,10 +53,11 @@ def said(number: Decimal | int) -> str:
     return f"{number:,}"
 
 
-def _numbers(prefix: str, table: object) -> Iterator[tuple[str, str]]:
-    for field in dataclasses.fields(cast("Any", table)):
-        name, value = f"{prefix}{field.name}", getattr(table, field.name)
-        if dataclasses.is_dataclass(value):
+def _numbers(prefix: str, table: Any) -> Iterator[tuple[str, str]]:
+    kind: Any = type(table)
+    for entry in fields_of(kind):
+        name, value = f"{prefix}{entry}", getattr(table, entry)
+        if is_table(type(value)):
             yield from _numbers(f"{name}.", value)
         elif isinstance(value, int | Decimal) and not isinstance(value, bool):
             yield name, said(value)

@@ -1,4 +1,4 @@
-"""Reads TOML files and turns their tables into frozen dataclasses, or says what is wrong.
+"""Reads TOML files and turns their tables into named tuples and dataclasses, or says what is wrong.
 
 Which file, which key, the value there, and what was expected.
 """
@@ -14,11 +14,13 @@ import typing
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from cds_service.errors import GuidanceError
 
 T = TypeVar("T")
+NOTHING_GIVEN = (dataclasses.MISSING, dataclasses.MISSING)
+"""The default and the maker of defaults of a field that has neither."""
 Files: TypeAlias = "Mapping[str, Mapping[str, object]]"
 """What files hold, by their names."""
 
@@ -48,50 +50,72 @@ def _parsed(text: str) -> Mapping[str, object]:
 
 
 def build(cls: type[T], data: object, file: str, key: str) -> T:
-    """Build *cls* (a dataclass) from the table *data* found at *key* of *file*; an empty key is the whole file.
+    """Build *cls* from the table *data* found at *key* of *file*; an empty key is the whole file.
 
     Raises:
         GuidanceError: an unknown, missing or wrongly typed entry.
     """
     table = _table(data, file, key, f"a table of {cls.__name__}")
-    hints = _hints(typing.cast("Any", cls))
-    fields = {field.name: field for field in dataclasses.fields(typing.cast("Any", cls))}
+    fields = fields_of(typing.cast("Any", cls))
     for name in table:
         if name not in fields:
             raise GuidanceError(file, under(key, name), table[name], f"one of {', '.join(sorted(fields))}")
     values: dict[str, Any] = {}
     for name, field in fields.items():
         if name in table:
-            values[name] = convert(hints[name], table[name], file, under(key, name))
-        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            values[name] = convert(field.kind, table[name], file, under(key, name))
+        elif field.needed:
             raise GuidanceError(file, under(key, name), None, "an entry: it is missing")
     return cls(**values)
 
 
+class Field(NamedTuple):
+    """An entry of a table: its declared type, and whether it may not be left out."""
+
+    kind: Any
+    needed: bool
+
+
 @functools.cache
-def _hints(cls: type[Any]) -> dict[str, Any]:
-    return typing.get_type_hints(cls)
+def fields_of(cls: type[Any]) -> Mapping[str, Field]:
+    """The entries that a table of *cls* may have."""
+    if dataclasses.is_dataclass(cls):
+        given = {f.name for f in dataclasses.fields(cls) if (f.default, f.default_factory) != NOTHING_GIVEN}
+    else:
+        given = set(cls._field_defaults)
+    return {name: Field(kind, name not in given) for name, kind in typing.get_type_hints(cls).items()}
 
 
 def convert(kind: Any, value: object, file: str, key: str) -> Any:
     """Check *value* against the declared type *kind* and return it in that type."""
-    if dataclasses.is_dataclass(kind):
-        return build(typing.cast("type[Any]", kind), value, file, key)
-    origin = typing.get_origin(kind)
+    if isinstance(kind, type) and is_table(kind):
+        return build(kind, value, file, key)
+    origin, arguments = _parts(kind)
     if origin in (types.UnionType, typing.Union):
-        inner = [arg for arg in typing.get_args(kind) if arg is not type(None)]
+        inner = [arg for arg in arguments if arg is not type(None)]
         return convert(inner[0], value, file, key)
     if origin is tuple:
-        return _items(typing.get_args(kind)[0], value, file, key)
+        return _items(arguments[0], value, file, key)
     if origin is dict:
-        inner_kind = typing.get_args(kind)[1]
+        inner_kind = arguments[1]
         table = _table(value, file, key, "a table")
         return {name: convert(inner_kind, item, file, under(key, name)) for name, item in table.items()}
     if origin is typing.Literal:
-        if value not in typing.get_args(kind):
-            raise GuidanceError(file, key, value, f"one of {', '.join(map(str, typing.get_args(kind)))}")
+        if value not in arguments:
+            raise GuidanceError(file, key, value, f"one of {', '.join(map(str, arguments))}")
         return value
     return _scalar(kind, value, file, key)
+
+
+@functools.cache
+def _parts(kind: Any) -> tuple[Any, tuple[Any, ...]]:
+    """What a type is of, and its arguments: a few types are asked thousands of times."""
+    return typing.get_origin(kind), typing.get_args(kind)
+
+
+def is_table(kind: type[Any]) -> bool:
+    """Whether values of *kind* are tables in a file."""
+    return hasattr(kind, "_fields") or dataclasses.is_dataclass(kind)
 
 
 def under(key: str, name: str) -> str:

@@ -53,7 +53,13 @@ class Situation:
     profile: str | None
     overlay: str | None
     reasoning: tuple[str, ...]
-    body: bytes
+    file: Path
+    """Where its request is: all of them are 2 MiB, and a process that answers calls shows few or none."""
+
+    @property
+    def body(self) -> bytes:
+        """Its request."""
+        return self.file.read_bytes()
 
 
 class Situations:
@@ -116,7 +122,9 @@ def load(folder: Path) -> Situations:
 
 
 def _read(place: Path) -> Situation:
+    request = place.with_name("request.json")
     try:
+        request.stat()
         expected = msgspec.json.decode(place.read_bytes(), type=_Expected)
         return Situation(
             name=place.parent.name,
@@ -127,7 +135,7 @@ def _read(place: Path) -> Situation:
             profile=expected.profile,
             overlay=expected.ckdOverlay,
             reasoning=tuple(line for line in expected.reasoning if not line.startswith(WORKING_NOTE)),
-            body=(place.parent / "request.json").read_bytes(),
+            file=request,
         )
     except (OSError, ValueError) as error:
         raise SettingsError(f"{place.parent.name}: the situation cannot be read: {error}") from error

@@ -10,7 +10,6 @@ from flask import Flask, Response
 
 from cds_service.guidance import loading
 from cds_service.playground import situations
-from cds_service.population.example import example
 from cds_service.shipped import folder
 from cds_service.web.headers import policy
 
@@ -33,6 +32,8 @@ def _page() -> Response:
 
 @cache
 def _made() -> str:
+    from cds_service.population.example import example  # noqa: PLC0415 - slow to import, and few ever ask for the page
+
     found = situations.load(folder("fhir_fixtures")).all()
     of_charts = [one.body for one in found if one.as_of == AS_OF and b'"patient-view"' in one.body]
     return example(loading.load(), AS_OF, of_charts, version("vitamin-d-magnesium-cds"))

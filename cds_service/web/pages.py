@@ -89,14 +89,22 @@ class Library:
     """Every page, by name."""
 
     def __init__(self, place: Path) -> None:
-        """Read the pages in *place*."""
-        self.files = {
-            file.relative_to(place).as_posix(): file for file in place.rglob("*") if file.suffix in SHOWN_AS_THEY_ARE
-        }
-        self.pages = {
+        """The pages in *place*, which are read when one is asked for first."""
+        self._folder = place
+
+    @cached_property
+    def files(self) -> dict[str, Path]:
+        """What pages show or link, by name."""
+        found = (file for file in self._folder.rglob("*") if file.suffix in SHOWN_AS_THEY_ARE)
+        return {file.relative_to(self._folder).as_posix(): file for file in found}
+
+    @cached_property
+    def pages(self) -> dict[str, DocPage]:
+        """The pages, by name."""
+        return {
             name: DocPage(name, FRONT_MATTER.sub("", file.read_text(encoding="utf-8")))
-            for file in sorted(place.rglob("*.md"))
-            if (name := file.relative_to(place).with_suffix("").as_posix())
+            for file in sorted(self._folder.rglob("*.md"))
+            if (name := file.relative_to(self._folder).with_suffix("").as_posix())
         }
 
     def sections(self) -> dict[str, list[DocPage]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from cds_service.errors import GuidanceError
@@ -493,6 +491,6 @@ def test_the_longest_prefix_tells_the_group(code, group):
 def test_a_name_that_would_never_be_found(table, key, name):
     """A site's own name must be written as it is looked for, and go on only after four letters: otherwise no start."""
     names = engine().guidance.names
-    damaged = replace(names, **{table: replace(getattr(names, table), **{key: (name,)})})
+    damaged = names._replace(**{table: getattr(names, table)._replace(**{key: (name,)})})
     with pytest.raises(GuidanceError, match=f"{table}.{key}"):
         terminology.load(damaged)

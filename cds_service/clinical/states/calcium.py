@@ -109,7 +109,7 @@ def _choose(
     if not candidates:
         return None, ""
     best = candidates[min(candidates)]
-    return best[0] if len(best) == 1 else min(best, key=lambda one: highest_first(one[0], CALCIUM))
+    return best[0] if len(best) == 1 else min(best, key=lambda one: (highest_first(one[0], CALCIUM), str(one[0])))
 
 
 class Albumins(NamedTuple):

@@ -176,6 +176,18 @@ def age_in_days(result: LabResult, today: date) -> int:
 _recency = attrgetter("recency")
 
 
+def in_one_order(results: Iterable[LabResult], key: Callable[[LabResult], Any]) -> list[LabResult]:
+    """By *key*; those that share theirs by all that they hold, so that the order of entries decides nothing.
+
+    To write down all that a result holds takes longer than all else that is done with it: only those are asked.
+    """
+    found: list[LabResult] = []
+    for _, group in groupby(sorted(results, key=key), key):
+        alike = list(group)
+        found += alike if len(alike) == 1 else sorted(alike, key=str)
+    return found
+
+
 def newest_first(results: Iterable[LabResult]) -> list[LabResult]:
     """Dated results in the order of section 5: day, instant, code, status."""
     return sorted((result for result in results if result.day is not None), key=_recency)
@@ -210,7 +222,7 @@ def _settle_ties(
         if len(group) == 1:
             settled += group
             continue
-        usable = sorted((result for result in group if result.kind is USABLE), key=_safer_first)
+        usable = in_one_order((result for result in group if result.kind is USABLE), _safer_first)
         blocked = [result for result in group if result.kind is BLOCKED]
         if not _agree(usable, factor):
             usable = [block(result, "conflict") for result in usable]
@@ -258,7 +270,7 @@ def _touch(one: tuple[Interval, Decimal | None, Decimal], other: tuple[Interval,
 def _safer_first(result: LabResult) -> tuple[object, ...]:
     """Of results that agree, the one without a range that would soften it, then the one with more doubts about it."""
     softened = result.reference_low is not None or result.reference_high is not None
-    return (softened, -len(result.notes), result.family, result.code, result.unit, result.shown, str(result))
+    return (softened, -len(result.notes), result.family, result.code, result.unit, result.shown)
 
 
 def _as_shown(result: LabResult) -> tuple[object, ...]:
@@ -293,18 +305,18 @@ HEIGHT = {"<": 0, "<=": 1, "": 2, ">=": 3, ">": 4}
 
 def by_value(result: LabResult) -> tuple[object, ...]:
     """The lowest first, one unit family after the other."""
-    return (result.family, interval_of(result).bound, HEIGHT[result.comparator], *_stricter_range(result))
+    return (result.family, interval_of(result).bound, HEIGHT[result.comparator], _stricter_range(result))
 
 
-def _stricter_range(result: LabResult) -> tuple[object, ...]:
-    """Of the same value twice, the one whose own range is exceeded sooner; then any order, as long as it is one."""
-    return (result.reference_high if result.reference_high is not None else INFINITE, str(result))
+def _stricter_range(result: LabResult) -> Decimal:
+    """Of the same value twice, the one whose own range is exceeded sooner."""
+    return result.reference_high if result.reference_high is not None else INFINITE
 
 
 def highest_first(result: LabResult, units: Conversion) -> tuple[object, ...]:
     """The highest first, in whatever of the *units* of its analyte."""
     mass = interval_of(result).bound * units.in_mass(result.family)
-    return (-mass, -HEIGHT[result.comparator], *_stricter_range(result))
+    return (-mass, -HEIGHT[result.comparator], _stricter_range(result))
 
 
 def usable_results(
@@ -323,7 +335,7 @@ def usable_results(
     usable = [r for r in results if r.kind is USABLE and r.day is not None and r.recency.day >= latest]
     usable.sort(key=_recency)
     if any(one.recency == other.recency for one, other in pairwise(usable)):
-        usable.sort(key=tied)
+        usable = in_one_order(usable, tied)
         usable.sort(key=_recency)
     return usable
 

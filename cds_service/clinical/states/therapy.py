@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
@@ -81,11 +82,11 @@ def assess(orders: Sequence[MedicationOrder], limits: TherapyLimits, today: date
 
 
 def _by_set(orders: Iterable[MedicationOrder]) -> Mapping[str, tuple[MedicationOrder, ...]]:
-    found: dict[str, tuple[MedicationOrder, ...]] = {}
+    found: defaultdict[str, list[MedicationOrder]] = defaultdict(list)
     for order in orders:
         for drug_set in order.sets:
-            found[drug_set] = (*found.get(drug_set, ()), order)
-    return found
+            found[drug_set].append(order)
+    return {drug_set: tuple(listed) for drug_set, listed in found.items()}
 
 
 def _in_order(orders: Iterable[MedicationOrder]) -> list[MedicationOrder]:
