@@ -254,9 +254,9 @@ def test_more_who_wait_than_are_remembered(tmp_path: Path, monkeypatch: pytest.M
     with hospital(f"sqlite:///{tmp_path}/not-there/cds.sqlite3") as service:
         post_to(service.client, chart(**DEFICIENT))
         before = _events()
-        assert not any(service.recorder.flush(0.02) for _ in range(40))
+        assert not any(service.recorder.flush(0.02) for _ in range(60))
 
-        assert _events() - before <= 3 * 4  # in the queue, in hand, and left from before
+        assert _events() - before < 30  # some of others, and those in the queue, in hand, and left from before
 
 
 def _events() -> int:
