@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 from msgspec import UNSET
 
-from cds_service.clinical.cards.drafts import ECG, MAGNESIUM_DAILY, MAGNESIUM_LAB, VITAMIN_D_LAB
+from cds_service.clinical.cards.drafts import MAGNESIUM_DAILY, MAGNESIUM_LAB, VITAMIN_D_LAB
 from cds_service.clinical.guidance_types import CardEntry, Guidance
 from cds_service.clinical.words import phrases
-from cds_service.clinical.words.card import Card, Draft, DrugDraft, LabDraft, Note, Suggestion, Text
+from cds_service.clinical.words.card import Card, Draft, DrugDraft, Note, Suggestion, Text
 from cds_service.clinical.words.order_card import OrderCard
 from cds_service.clinical.words.sentences import say
-from cds_service.fhir.orders import Orders
+from cds_service.fhir.orders import Ordered, Orders
 from cds_service.fhir.valuesets import BASE
 from cds_service.hooks.answers import (
     CardLink,
@@ -29,7 +29,6 @@ from cds_service.hooks.answers import (
     HookCard,
     OverrideReason,
 )
-from cds_service.hooks.ordered import Ordered
 from cds_service.hooks.uuids import new_uuid
 
 TOPIC_SYSTEM = f"{BASE}CodeSystem/card-topic"
@@ -154,14 +153,13 @@ class CardWriter:
         reason = self.fill(draft.because)
         if isinstance(draft, DrugDraft):
             added = tuple([self.fill(text) for text in draft.added])
-            resource = self._orders.medication_request(draft.order, ordered.patient_id, draft_id, reason, added)
+            resource = self._orders.medication_request(draft.order, ordered, draft_id, reason, added)
             description = self._guidance.drugs[draft.order].description
         else:
             test, on, urgent = draft.test, draft.on, draft.urgent
-            resource = self._orders.service_request(test, ordered.patient_id, draft_id, reason, on=on, urgent=urgent)
+            resource = self._orders.service_request(test, ordered, draft_id, reason, on=on, urgent=urgent)
             description = self._describe(test, on, urgent)
-        in_laboratory = isinstance(draft, LabDraft) and draft.test != ECG
-        return DraftAction("create", description, ordered.completed(resource, in_laboratory=in_laboratory))
+        return DraftAction("create", description, resource)
 
     def _description(self, test: str, on: date | None, urgent: bool) -> str:  # noqa: FBT001 - as the draft has it
         name = self._guidance.labs[test].name

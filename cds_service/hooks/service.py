@@ -111,7 +111,7 @@ class Engine:
             asked = Question(facts, context, self.guidance, today, self.max_cards, earlier, off)
             evaluation = service.evaluate(asked)
             decided = time.perf_counter()
-            of_call = ordered(request, today, self.terms.of_orders)
+            of_call = ordered(request, today)
             if service.write is None:
                 written = self.writer.write(evaluation.cards, of_call)
             else:
