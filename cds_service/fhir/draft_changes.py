@@ -22,7 +22,7 @@ OF_THE_DRUG = ("medicationReference", "substitution")
 """What belongs to the drug that is replaced."""
 
 
-def changed(draft: Draft, change: Change, orders: Orders, subject: Json, added: tuple[str, ...]) -> Json | None:
+def changed(draft: Draft, change: Change, orders: Orders, subject: Json, added: tuple[str, ...]) -> msgspec.Raw | None:
     """The resource of *draft* after *change*, with sentences *added*; `None` where it would be no valid FHIR R4."""
     try:
         resource: Json = msgspec.json.decode(draft.raw)
@@ -40,7 +40,7 @@ def changed(draft: Draft, change: Change, orders: Orders, subject: Json, added: 
         _move(resource, change.on)
     elif change.kind == "recode":
         resource["code"] = orders.labs[change.test]["code"]
-    return resource if _is_valid(resource) else None
+    return msgspec.Raw(msgspec.json.encode(resource)) if _is_valid(resource) else None
 
 
 def _mend(resource: Json, subject: Json) -> None:

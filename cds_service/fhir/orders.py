@@ -1,8 +1,8 @@
 """Drafts into FHIR resources (section 16): MedicationRequest and ServiceRequest, `status: draft`, `intent: proposal`.
 
 Each template is validated once with fhir.resources (R4B): those of the guidance that is shipped by the tests, those of
-any other when the service starts. It holds all that is the same in every call; per draft only what differs is added,
-since validating every order would cost more than all rules together.
+any other when the service starts. It is JSON with all that is the same in every call; per draft only what differs is
+added, since validating or writing out every order would cost more than all rules together.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any, NamedTuple
+
+from msgspec import Raw, json
 
 from cds_service.clinical.cards.drafts import ECG
 from cds_service.clinical.guidance_types import DrugOrder, Guidance, LabOrderText, Orderable
@@ -69,7 +71,9 @@ class Orders:
             for name, order in guidance.drugs.items()
         }
         self.labs = {test: _service_request(lab, site.get(f"lab.{test}", NONE)) for test, lab in guidance.labs.items()}
-        in_laboratory = {"category": [_coded("laboratory", codes.get("laboratory"))]}
+        self._drugs = {name: json.encode(template) for name, template in self.drugs.items()}
+        self._labs = {test: json.encode(template) for test, template in self.labs.items()}
+        in_laboratory = {"category": Raw(json.encode([_coded("laboratory", codes.get("laboratory"))]))}
         self._categories = {test: {} if test == ECG else in_laboratory for test in guidance.labs}
         if digest(guidance) != VALIDATED:
             from cds_service.fhir import order_check  # noqa: PLC0415 - see VALIDATED
@@ -80,46 +84,51 @@ class Orders:
         """A draft of every template, with its key in `orders.toml`."""
         ordered = Ordered.by("x", date(2000, 1, 1))
         for name in self.drugs:
-            yield f"drug.{name}", self.medication_request(name, ordered, "draft-1", "reason", ())
+            yield f"drug.{name}", json.decode(self.medication_request(name, ordered, "draft-1", "reason", ()))
         for test in self.labs:
-            yield f"lab.{test}", self.service_request(test, ordered, "draft-1", "reason", on=None, urgent=True)
+            draft = self.service_request(test, ordered, "draft-1", "reason", on=None, urgent=True)
+            yield f"lab.{test}", json.decode(draft)
 
     def medication_request(
         self, name: str, ordered: Ordered, draft_id: str, reason: str, added: tuple[str, ...]
-    ) -> Json:
+    ) -> Raw:
         """A draft MedicationRequest; *added* sentences join the patient instruction."""
-        request = {
-            **self.drugs[name],
-            "id": draft_id,
-            "subject": ordered.subject,
-            "reasonCode": [{"text": reason}],
-            "authoredOn": ordered.authored_on,
-            **ordered.known,
-        }
-        if added:
-            (dosage,) = request["dosageInstruction"]
-            instruction = " ".join((dosage["patientInstruction"], *added))
-            request["dosageInstruction"] = [{**dosage, "patientInstruction": instruction}]
-        return request
+        return _with(
+            self._told(name, added) if added else self._drugs[name],
+            {
+                "id": draft_id,
+                "subject": ordered.subject,
+                "reasonCode": [{"text": reason}],
+                "authoredOn": ordered.authored_on,
+                **ordered.known,
+            },
+        )
+
+    def _told(self, name: str, added: tuple[str, ...]) -> bytes:
+        """The template of a drug with *added* sentences for the patient."""
+        template = self.drugs[name]
+        (dosage,) = template["dosageInstruction"]
+        instruction = " ".join((dosage["patientInstruction"], *added))
+        return json.encode({**template, "dosageInstruction": [{**dosage, "patientInstruction": instruction}]})
 
     def service_request(
         self, test: str, ordered: Ordered, draft_id: str, reason: str, *, on: date | None, urgent: bool
-    ) -> Json:
+    ) -> Raw:
         """A draft ServiceRequest; of a test in the laboratory with its category."""
-        request = {
-            **self.labs[test],
-            "id": draft_id,
-            "subject": ordered.subject,
-            "reasonCode": [{"text": reason}],
-        }
+        more: Json = {"id": draft_id, "subject": ordered.subject, "reasonCode": [{"text": reason}]}
         if urgent:
-            request["priority"] = "urgent"
+            more["priority"] = "urgent"
         if on is not None:
-            request["occurrenceDateTime"] = on.isoformat()
-        request["authoredOn"] = ordered.authored_on
-        request |= self._categories[test]
-        request |= ordered.known
-        return request
+            more["occurrenceDateTime"] = on
+        more["authoredOn"] = ordered.authored_on
+        more |= self._categories[test]
+        more |= ordered.known
+        return _with(self._labs[test], more)
+
+
+def _with(template: bytes, more: Json) -> Raw:
+    """The object *template* with *more* members behind its own."""
+    return Raw(b"%s,%s" % (template[:-1], json.encode(more)[1:]))
 
 
 NONE = Orderable()

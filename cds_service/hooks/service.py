@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
-import msgspec
-
 from cds_service import work
 from cds_service.clinical.evaluate import Evaluation
 from cds_service.clinical.facts import PatientFacts
@@ -47,8 +45,7 @@ class Answer(NamedTuple):
     @property
     def response(self) -> Json:
         """What is answered, as plain JSON."""
-        response: Json = msgspec.to_builtins(self.written)
-        return response
+        return self.written.plain
 
 
 @dataclass(frozen=True, slots=True)

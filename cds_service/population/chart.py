@@ -195,7 +195,7 @@ class Charts:
         writer = self.writers[place]
         if writer is None or not cards:
             return {}
-        written = msgspec.to_builtins(writer.write(cards, Ordered.by("patient", self.plan.views[place].day)))["cards"]
+        written = writer.write(cards, Ordered.by("patient", self.plan.views[place].day)).plain["cards"]
         return {card["source"]["topic"]["code"]: _lasting(card) for card in written}
 
 

@@ -150,11 +150,13 @@ def templates() -> Named:
     for name in loaded.drugs:
         for added in ((), ADDED):
             resource = orders.medication_request(name, ordered, "draft-1", "25(OH)D 14 ng/mL (2026-02-20)", added)
-            found.append((f"drug {name}{' added' if added else ''}", resource))
+            found.append((f"drug {name}{' added' if added else ''}", json.loads(bytes(resource))))
     for code in loaded.labs:
         for on, urgent in product((None, date(2026, 6, 2)), (False, True)):
             resource = orders.service_request(code, ordered, "draft-1", "Reason to ask", on=on, urgent=urgent)
-            found.append((f"lab {code}{' dated' if on else ''}{' urgent' if urgent else ''}", resource))
+            found.append(
+                (f"lab {code}{' dated' if on else ''}{' urgent' if urgent else ''}", json.loads(bytes(resource)))
+            )
     return found
 
 

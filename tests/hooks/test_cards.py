@@ -8,8 +8,6 @@ import statistics
 from datetime import date
 from functools import cache
 
-import msgspec
-
 from cds_service.clinical.guidance_types import Evidence
 from cds_service.clinical.words import phrases
 from cds_service.clinical.words.card import Card, DrugDraft, LabDraft, Note, Suggestion
@@ -40,7 +38,7 @@ def _card(name: str = "K-CKD", **members: object) -> Card:
 
 
 def _written(*cards: Card, writer: CardWriter = WRITER) -> list[Json]:
-    found: list[Json] = msgspec.to_builtins(writer.write(cards, Ordered.by("p-1", date(2026, 3, 2))))["cards"]
+    found: list[Json] = writer.write(cards, Ordered.by("p-1", date(2026, 3, 2))).plain["cards"]
     return found
 
 
