@@ -127,10 +127,10 @@ class CardWriter:
         most = rules.max_bullets_critical if critical else rules.max_bullets
         beware = [self._part(text) for text in (*card.beware, *background)[:most]]
         then = [] if card.then is None or critical else [self._part(card.then)]
-        room = rules.max_words - sum(part.words for part in (*so, *then))
-        while beware and sum(part.words for part in (*found, *beware)) > room:
+        room = rules.max_words - _words(so) - _words(then)
+        while beware and _words(found) + _words(beware) > room:
             beware.pop()
-        while len(found) > 1 and sum(part.words for part in found) > room:
+        while len(found) > 1 and _words(found) > room:
             found.pop()
         lines = [" ".join(part.text for part in line) for line in (found, so) if line]
         listed = "\n".join(f"- {part.text}" for part in (*beware, *then))
@@ -238,6 +238,10 @@ class CardWriter:
     def fill(self, text: Text) -> str:
         """The wording of *text* with its values."""
         return say(text, self._wording)
+
+
+def _words(parts: list[Part]) -> int:
+    return sum([part.words for part in parts])
 
 
 def _source(label: str, entry: CardEntry) -> CardSource:
