@@ -22,6 +22,7 @@ from cds_service.feedback.store import FeedbackStore
 from cds_service.fhir import terminology
 from cds_service.fhir.client import ClientLimits, FhirClient
 from cds_service.fhir.orders import Orders
+from cds_service.fhir.terminology import Terminology
 from cds_service.guidance import loading
 from cds_service.hooks import order_hooks, patient_view
 from cds_service.hooks.card_json import AboutPages, CardWriter
@@ -80,7 +81,7 @@ def build_engine(settings: Settings) -> Engine:
                 order_hooks.sign(terms, loaded, settings.order_rows_off),
             )
         ),
-        writer=build_writer(loaded, settings),
+        writer=build_writer(loaded, terms, settings),
         completer=_completer(settings),
         max_cards=settings.max_cards,
         d3_is_total=settings.d3_is_total,
@@ -91,10 +92,10 @@ def build_engine(settings: Settings) -> Engine:
     )
 
 
-def build_writer(loaded: Guidance, settings: Settings) -> CardWriter:
+def build_writer(loaded: Guidance, terms: Terminology, settings: Settings) -> CardWriter:
     """What writes the cards of *loaded*, with links to the pages behind them where the public address is known."""
     about = None if settings.public_url is None else AboutPages(settings.public_url, settings.profile)
-    return CardWriter(loaded, Orders(loaded), about)
+    return CardWriter(loaded, Orders(loaded, terms.of_orders), about)
 
 
 def _completer(settings: Settings) -> FhirCompleter:
@@ -280,7 +281,7 @@ def _engine_for(client: Client, engine: Engine, settings: Settings) -> Engine:
 def _guided(engine: Engine, profile: str, overlay: str, settings: Settings) -> Engine:
     """*engine* with another profile and overlay of the same guidance."""
     loaded = loading.load(profile, overlay, local=engine.local)
-    return replace(engine, guidance=loaded, writer=build_writer(loaded, settings))
+    return replace(engine, guidance=loaded, writer=build_writer(loaded, engine.terms, settings))
 
 
 def build_playground(settings: Settings, engine: Engine, keeper: FeedbackKeeper) -> Playground | None:

@@ -176,6 +176,7 @@ class Work:
 
 
 _CURRENT: ContextVar[Work | None] = ContextVar("work", default=None)
+_NOTHING = nullcontext()
 
 
 def left(seconds: float) -> float:
@@ -199,13 +200,13 @@ def leave() -> None:
 def endable() -> AbstractContextManager[None]:
     """Compute here, and hold nothing: it ends with the time of the call."""
     work = _CURRENT.get()
-    return nullcontext() if work is None else work.endable()
+    return _NOTHING if work is None else work.endable()
 
 
 def unendable() -> AbstractContextManager[None]:
     """Do here, amid what is endable, what must not be left half-done."""
     work = _CURRENT.get()
-    return nullcontext() if work is None else work.endable(really=False)
+    return _NOTHING if work is None else work.endable(really=False)
 
 
 @contextmanager

@@ -139,8 +139,10 @@ def _raw_type(raw: msgspec.Raw) -> str:
 
 def _total(found: Total) -> int:
     """The total of a Bundle, also as text; 0 where it says nothing that could be one."""
+    if not found:
+        return 0
     try:
-        return min(int(found or 0), LARGEST_TOTAL)
+        return min(int(found), LARGEST_TOTAL)
     except (ValueError, OverflowError):
         return 0
 

@@ -86,4 +86,5 @@ def _last_day(resource: ConditionView) -> date | None:
         resource.abatementDateTime,
         ended.end if ended is not None else None,
     )
-    return max((day for text in texts if (day := earliest_day(text)) is not None), default=None)
+    days = [day for text in texts if text and (day := earliest_day(text)) is not None]
+    return max(days, default=None)

@@ -5,7 +5,6 @@ Everything else in it stays, what is known to break is mended, and what is no va
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -16,7 +15,6 @@ from cds_service.errors import GuidanceError
 from cds_service.fhir.bundle import UNREADABLE
 from cds_service.fhir.draft_orders import Draft
 from cds_service.fhir.orders import Json, Orders
-from cds_service.fhir.valuesets import ValueSetCode
 
 ONE_FOR_A_LIST = ("category", "reasonCode", "dosageInstruction")
 """Elements that real clients send as an object."""
@@ -24,56 +22,28 @@ OF_THE_DRUG = ("medicationReference", "substitution")
 """What belongs to the drug that is replaced."""
 
 
-def changed(
-    draft: Draft,
-    change: Change,
-    orders: Orders,
-    codes: Mapping[str, ValueSetCode],
-    patient_id: str,
-    added: tuple[str, ...],
-) -> Json | None:
-    """The resource of *draft* after *change*, with sentences *added*; `None` where it would be no valid FHIR R4.
-
-    *codes* are those of elements of orders.
-    """
+def changed(draft: Draft, change: Change, orders: Orders, subject: Json, added: tuple[str, ...]) -> msgspec.Raw | None:
+    """The resource of *draft* after *change*, with sentences *added*; `None` where it would be no valid FHIR R4."""
     try:
         resource: Json = msgspec.json.decode(draft.raw)
     except UNREADABLE:
         return None
-    _mend(resource, patient_id)
+    _mend(resource, subject)
     if change.kind in ("replace", "weekly"):
-        ordered = orders.medication_request(change.order, patient_id, draft.id, "", ())
+        ordered = orders.drugs[change.order]
         if change.kind == "replace":
             _take_drug(resource, ordered)
         resource |= {name: ordered[name] for name in ("dosageInstruction", "dispenseRequest")}
-        resource["dosageInstruction"] = [by_mouth(dosage, codes) for dosage in ordered["dosageInstruction"]]
     elif change.kind == "spacing":
         _add_sentences(resource, added)
     elif change.kind == "move":
         _move(resource, change.on)
     elif change.kind == "recode":
-        ordered = orders.service_request(change.test, patient_id, draft.id, "", on=None, urgent=False)
-        resource["code"] = ordered["code"]
-    return resource if _is_valid(resource) else None
+        resource["code"] = orders.labs[change.test]["code"]
+    return msgspec.Raw(msgspec.json.encode(resource)) if _is_valid(resource) else None
 
 
-def by_mouth(dosage: Json, codes: Mapping[str, ValueSetCode]) -> Json:
-    """*dosage*, its route as text and, where there is a code for it, coded."""
-    return {**dosage, "route": _coded(dosage["route"]["text"], codes.get("oral"))}
-
-
-def laboratory(codes: Mapping[str, ValueSetCode]) -> list[Json]:
-    """The category of a laboratory order, as text and, where there is a code for it, coded."""
-    return [_coded("laboratory", codes.get("laboratory"))]
-
-
-def _coded(text: str, code: ValueSetCode | None) -> Json:
-    if code is None:
-        return {"text": text}
-    return {"coding": [{"system": code.system, "code": code.code, "display": code.display}], "text": text}
-
-
-def _mend(resource: Json, patient_id: str) -> None:
+def _mend(resource: Json, subject: Json) -> None:
     """What is known to break: one in place of a list, no intent (an order is being edited), no subject."""
     for name in ONE_FOR_A_LIST:
         if isinstance(resource.get(name), dict):
@@ -83,7 +53,7 @@ def _mend(resource: Json, patient_id: str) -> None:
     if resource.get("intent") is None:
         resource["intent"] = "order"
     if resource.get("subject") is None:
-        resource["subject"] = {"reference": f"Patient/{patient_id}"}
+        resource["subject"] = subject
 
 
 def _take_drug(resource: Json, ordered: Json) -> None:

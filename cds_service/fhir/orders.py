@@ -1,8 +1,8 @@
 """Drafts into FHIR resources (section 16): MedicationRequest and ServiceRequest, `status: draft`, `intent: proposal`.
 
 Each template is validated once with fhir.resources (R4B): those of the guidance that is shipped by the tests, those of
-any other when the service starts. Per card it is only copied, since validating every order would cost more than all
-rules together.
+any other when the service starts. It is JSON with all that is the same in every call; per draft only what differs is
+added, since validating or writing out every order would cost more than all rules together.
 """
 
 from __future__ import annotations
@@ -10,12 +10,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
+from msgspec import Raw, json
+
+from cds_service.clinical.cards.drafts import ECG
 from cds_service.clinical.guidance_types import DrugOrder, Guidance, LabOrderText, Orderable
 from cds_service.errors import GuidanceError
 from cds_service.fhir.units import UCUM
-from cds_service.fhir.valuesets import ATC, ATC_SYSTEMS, LOINC, LOINC_SYSTEMS, RXNORM, RXNORM_SYSTEMS
+from cds_service.fhir.valuesets import ATC, ATC_SYSTEMS, LOINC, LOINC_SYSTEMS, RXNORM, RXNORM_SYSTEMS, ValueSetCode
 
 Json = dict[str, Any]
 """A JSON object, as it leaves the service."""
@@ -27,22 +30,51 @@ VALIDATED = "bd25a5c5d8d4"
 everything else that reads and decides, and takes 10 MiB in each server process."""
 
 
-class Orders:
-    """The order templates of one guidance, checked when built."""
+NO_CODES: Mapping[str, ValueSetCode] = {}
 
-    def __init__(self, guidance: Guidance) -> None:
-        """Build every template; validate them, unless the tests have.
+
+class Ordered(NamedTuple):
+    """What belongs into each new order of one call, as FHIR has it: for whom, on which day, where, by whom.
+
+    They are the elements that US Core marks as must-support. `known` holds encounter and requester, where they are.
+    """
+
+    subject: Json
+    authored_on: str
+    known: Json
+
+    @classmethod
+    def by(cls, patient_id: str, today: date, encounter: str = "", requester: str = "") -> Ordered:
+        """Of the ids of patient and *encounter*, and of a *requester* by type and id."""
+        known: Json = {}
+        if encounter:
+            known["encounter"] = {"reference": f"Encounter/{encounter}"}
+        if requester:
+            known["requester"] = {"reference": requester}
+        return cls({"reference": f"Patient/{patient_id}"}, today.isoformat(), known)
+
+
+class Orders:
+    """The order templates of one guidance, checked when built: `drugs` and `labs` by their names in `orders.toml`."""
+
+    def __init__(self, guidance: Guidance, codes: Mapping[str, ValueSetCode] = NO_CODES) -> None:
+        """Build every template, with *codes* of elements by what they are for; validate them, unless the tests have.
 
         Raises:
             GuidanceError: an order of `orders.toml` does not make a valid resource, or a site has a code of ours.
         """
         site = guidance.orderables
         _check_systems(site)
-        self._drugs = {
-            name: _medication_request(order, site.get(f"drug.{name}", NONE)) for name, order in guidance.drugs.items()
+        route = _coded("oral", codes.get("oral"))
+        self.drugs = {
+            name: _medication_request(order, site.get(f"drug.{name}", NONE), route)
+            for name, order in guidance.drugs.items()
         }
-        self._labs = {test: _service_request(lab, site.get(f"lab.{test}", NONE)) for test, lab in guidance.labs.items()}
-        self._patient_instructions = {name: order.patient_instruction for name, order in guidance.drugs.items()}
+        self.labs = {test: _service_request(lab, site.get(f"lab.{test}", NONE)) for test, lab in guidance.labs.items()}
+        self._drugs = {name: json.encode(template) for name, template in self.drugs.items()}
+        self._labs = {test: json.encode(template) for test, template in self.labs.items()}
+        in_laboratory = {"category": Raw(json.encode([_coded("laboratory", codes.get("laboratory"))]))}
+        self._categories = {test: {} if test == ECG else in_laboratory for test in guidance.labs}
         if digest(guidance) != VALIDATED:
             from cds_service.fhir import order_check  # noqa: PLC0415 - see VALIDATED
 
@@ -50,43 +82,53 @@ class Orders:
 
     def drafts(self) -> Iterator[tuple[str, Json]]:
         """A draft of every template, with its key in `orders.toml`."""
-        for name in self._drugs:
-            yield f"drug.{name}", self.medication_request(name, "x", "draft-1", "reason", ())
-        for test in self._labs:
-            yield f"lab.{test}", self.service_request(test, "x", "draft-1", "reason", on=None, urgent=True)
+        ordered = Ordered.by("x", date(2000, 1, 1))
+        for name in self.drugs:
+            yield f"drug.{name}", json.decode(self.medication_request(name, ordered, "draft-1", "reason", ()))
+        for test in self.labs:
+            draft = self.service_request(test, ordered, "draft-1", "reason", on=None, urgent=True)
+            yield f"lab.{test}", json.decode(draft)
 
     def medication_request(
-        self, name: str, patient_id: str, draft_id: str, reason: str, added: tuple[str, ...]
-    ) -> Json:
-        """A draft MedicationRequest for *patient_id*; *added* sentences join the patient instruction."""
-        template = self._drugs[name]
-        dosage = template["dosageInstruction"][0]
-        if added:
-            instruction = " ".join((self._patient_instructions[name], *added))
-            dosage = {**dosage, "patientInstruction": instruction}
-        return {
-            **template,
-            "id": draft_id,
-            "subject": {"reference": f"Patient/{patient_id}"},
-            "reasonCode": [{"text": reason}],
-            "dosageInstruction": [dosage],
-        }
+        self, name: str, ordered: Ordered, draft_id: str, reason: str, added: tuple[str, ...]
+    ) -> Raw:
+        """A draft MedicationRequest; *added* sentences join the patient instruction."""
+        return _with(
+            self._told(name, added) if added else self._drugs[name],
+            {
+                "id": draft_id,
+                "subject": ordered.subject,
+                "reasonCode": [{"text": reason}],
+                "authoredOn": ordered.authored_on,
+                **ordered.known,
+            },
+        )
+
+    def _told(self, name: str, added: tuple[str, ...]) -> bytes:
+        """The template of a drug with *added* sentences for the patient."""
+        template = self.drugs[name]
+        (dosage,) = template["dosageInstruction"]
+        instruction = " ".join((dosage["patientInstruction"], *added))
+        return json.encode({**template, "dosageInstruction": [{**dosage, "patientInstruction": instruction}]})
 
     def service_request(
-        self, test: str, patient_id: str, draft_id: str, reason: str, *, on: date | None, urgent: bool
-    ) -> Json:
-        """A draft ServiceRequest for *patient_id*."""
-        request = {
-            **self._labs[test],
-            "id": draft_id,
-            "subject": {"reference": f"Patient/{patient_id}"},
-            "reasonCode": [{"text": reason}],
-        }
+        self, test: str, ordered: Ordered, draft_id: str, reason: str, *, on: date | None, urgent: bool
+    ) -> Raw:
+        """A draft ServiceRequest; of a test in the laboratory with its category."""
+        more: Json = {"id": draft_id, "subject": ordered.subject, "reasonCode": [{"text": reason}]}
         if urgent:
-            request["priority"] = "urgent"
+            more["priority"] = "urgent"
         if on is not None:
-            request["occurrenceDateTime"] = on.isoformat()
-        return request
+            more["occurrenceDateTime"] = on
+        more["authoredOn"] = ordered.authored_on
+        more |= self._categories[test]
+        more |= ordered.known
+        return _with(self._labs[test], more)
+
+
+def _with(template: bytes, more: Json) -> Raw:
+    """The object *template* with *more* members behind its own."""
+    return Raw(b"%s,%s" % (template[:-1], json.encode(more)[1:]))
 
 
 NONE = Orderable()
@@ -113,7 +155,7 @@ def _codings(ours: list[Json], site: Orderable) -> list[Json]:
     return [*theirs, *ours] if site.first else [*ours, *theirs]
 
 
-def _medication_request(order: DrugOrder, site: Orderable) -> Json:
+def _medication_request(order: DrugOrder, site: Orderable, route: Json) -> Json:
     repeat: Json = {"frequency": 1, "period": 1, "periodUnit": order.period_unit}
     dispense: Json = {"numberOfRepeatsAllowed": 0}
     if order.weeks is not None:
@@ -141,7 +183,7 @@ def _medication_request(order: DrugOrder, site: Orderable) -> Json:
                 "text": order.dosage,
                 "patientInstruction": order.patient_instruction,
                 "timing": {"repeat": repeat},
-                "route": {"text": "oral"},
+                "route": route,
                 "doseAndRate": [{"doseQuantity": _quantity(order.dose, order.unit, UCUM_CODE[order.unit])}],
             }
         ],
@@ -157,6 +199,13 @@ def _service_request(lab: LabOrderText, site: Orderable) -> Json:
         "intent": "proposal",
         "code": {"coding": _codings(ours, site), "text": lab.name},
     }
+
+
+def _coded(text: str, code: ValueSetCode | None) -> Json:
+    """*text* and, where there is a code for it, coded."""
+    if code is None:
+        return {"text": text}
+    return {"coding": [{"system": code.system, "code": code.code, "display": code.display}], "text": text}
 
 
 def _quantity(value: int, unit: str, code: str) -> Json:

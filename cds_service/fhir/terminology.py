@@ -6,7 +6,7 @@ LOINC codes match exactly and never by their display; deny lists hold per analyt
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from cds_service.clinical.guidance_types import Names
 from cds_service.fhir import valuesets
@@ -30,7 +30,8 @@ LAB_SETS = (
 )  # fmt: skip
 
 
-class LabCode(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class LabCode:
     """What an accepted LOINC code measures. `rank`: preferred first; `specificity`: a fraction before a total."""
 
     code: str

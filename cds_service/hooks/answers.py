@@ -16,6 +16,7 @@ from cds_service.fhir.orders import Json
 Words = Annotated[str, Meta(min_length=1)]
 Uuid = Annotated[str, Meta(extra_json_schema={"format": "uuid"})]
 ORDER: Json = {
+    "type": "object",
     "description": "A draft of an order: a MedicationRequest or ServiceRequest of FHIR R4.",
     "required": ["resourceType", "id", "status", "intent", "subject"],
     "properties": {
@@ -62,8 +63,13 @@ class DraftAction(msgspec.Struct, rename="camel"):
 
     type: Literal["create", "update", "delete"]
     description: Words
-    resource: Annotated[dict[str, Any], Meta(extra_json_schema=ORDER)] | UnsetType = UNSET
+    resource: Annotated[msgspec.Raw, Meta(extra_json_schema=ORDER)] | UnsetType = UNSET
     resource_id: Words | UnsetType = UNSET
+
+    @property
+    def order(self) -> Json:
+        """The resource, as plain JSON; empty where one goes."""
+        return {} if isinstance(self.resource, UnsetType) else msgspec.json.decode(self.resource)
 
 
 class CardSuggestion(msgspec.Struct, rename="camel"):
@@ -94,3 +100,9 @@ class Cards(msgspec.Struct):
 
     cards: list[HookCard]
     extension: dict[str, Any] | UnsetType = UNSET
+
+    @property
+    def plain(self) -> Json:
+        """What is answered, as plain JSON."""
+        response: Json = msgspec.json.decode(msgspec.json.encode(self))
+        return response

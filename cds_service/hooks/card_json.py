@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 from msgspec import UNSET
 
-from cds_service.clinical.cards.drafts import ECG, MAGNESIUM_DAILY, MAGNESIUM_LAB, VITAMIN_D_LAB
+from cds_service.clinical.cards.drafts import MAGNESIUM_DAILY, MAGNESIUM_LAB, VITAMIN_D_LAB
 from cds_service.clinical.guidance_types import CardEntry, Guidance
 from cds_service.clinical.words import phrases
-from cds_service.clinical.words.card import Card, Draft, DrugDraft, LabDraft, Note, Suggestion, Text
+from cds_service.clinical.words.card import Card, Draft, DrugDraft, Note, Suggestion, Text
 from cds_service.clinical.words.order_card import OrderCard
 from cds_service.clinical.words.sentences import say
-from cds_service.fhir.orders import Orders
+from cds_service.fhir.orders import Ordered, Orders
 from cds_service.fhir.valuesets import BASE
 from cds_service.hooks.answers import (
     CardLink,
@@ -29,7 +29,6 @@ from cds_service.hooks.answers import (
     HookCard,
     OverrideReason,
 )
-from cds_service.hooks.ordered import Ordered
 from cds_service.hooks.uuids import new_uuid
 
 TOPIC_SYSTEM = f"{BASE}CodeSystem/card-topic"
@@ -128,10 +127,10 @@ class CardWriter:
         most = rules.max_bullets_critical if critical else rules.max_bullets
         beware = [self._part(text) for text in (*card.beware, *background)[:most]]
         then = [] if card.then is None or critical else [self._part(card.then)]
-        room = rules.max_words - sum(part.words for part in (*so, *then))
-        while beware and sum(part.words for part in (*found, *beware)) > room:
+        room = rules.max_words - _words(so) - _words(then)
+        while beware and _words(found) + _words(beware) > room:
             beware.pop()
-        while len(found) > 1 and sum(part.words for part in found) > room:
+        while len(found) > 1 and _words(found) > room:
             found.pop()
         lines = [" ".join(part.text for part in line) for line in (found, so) if line]
         listed = "\n".join(f"- {part.text}" for part in (*beware, *then))
@@ -154,14 +153,13 @@ class CardWriter:
         reason = self.fill(draft.because)
         if isinstance(draft, DrugDraft):
             added = tuple([self.fill(text) for text in draft.added])
-            resource = self._orders.medication_request(draft.order, ordered.patient_id, draft_id, reason, added)
+            resource = self._orders.medication_request(draft.order, ordered, draft_id, reason, added)
             description = self._guidance.drugs[draft.order].description
         else:
             test, on, urgent = draft.test, draft.on, draft.urgent
-            resource = self._orders.service_request(test, ordered.patient_id, draft_id, reason, on=on, urgent=urgent)
+            resource = self._orders.service_request(test, ordered, draft_id, reason, on=on, urgent=urgent)
             description = self._describe(test, on, urgent)
-        in_laboratory = isinstance(draft, LabDraft) and draft.test != ECG
-        return DraftAction("create", description, ordered.completed(resource, in_laboratory=in_laboratory))
+        return DraftAction("create", description, resource)
 
     def _description(self, test: str, on: date | None, urgent: bool) -> str:  # noqa: FBT001 - as the draft has it
         name = self._guidance.labs[test].name
@@ -240,6 +238,10 @@ class CardWriter:
     def fill(self, text: Text) -> str:
         """The wording of *text* with its values."""
         return say(text, self._wording)
+
+
+def _words(parts: list[Part]) -> int:
+    return sum([part.words for part in parts])
 
 
 def _source(label: str, entry: CardEntry) -> CardSource:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import date
 
 from cds_service.clinical.evaluate import Evaluation
-from cds_service.clinical.facts import Kind, LabResult, PatientFacts
+from cds_service.clinical.facts import USABLE, LabResult, PatientFacts
 from cds_service.fhir.terminology import MAGNESIUM, VITAMIN_D
 from cds_service.hooks.answers import Cards
 from cds_service.hooks.memory import Chart, Places, ShownCard, Standing, WeighedCard
@@ -58,5 +58,5 @@ def analyte_of(topic: str) -> str:
 
 
 def _newest(results: tuple[LabResult, ...], today: date) -> str:
-    days = [one.day for one in results if one.day is not None and one.kind is Kind.USABLE and one.day <= today]
+    days = [one.day for one in results if one.day is not None and one.kind is USABLE and one.day <= today]
     return str(max(days)) if days else NO_DAY

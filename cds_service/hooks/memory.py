@@ -16,7 +16,7 @@ from cds_service.clinical.guidance_types import Feedback, FeedbackReason
 from cds_service.clinical.words.card import Card, LabDraft
 from cds_service.clinical.words.order_card import OrderCard
 from cds_service.errors import UnknownService
-from cds_service.hooks.answers import Cards
+from cds_service.hooks.answers import Cards, HookCard
 from cds_service.hooks.feedback_body import CardOutcome
 
 ANYONE = "anyone"
@@ -234,38 +234,43 @@ def said(
     *memory* is asked when the first is wanted: a chart without cards, and most have none, asks nothing of a database.
     Where it does not know, that is *given_up*, and nothing was said.
     """
-    names = {(reason.system, reason.code): name for name, reason in reasons.items()}
     answers = memory.answers(chart)
     if answers is None:
         given_up()
         return
     for one in answers:
-        name = "" if one.accepted else names.get((one.system or "", one.code or ""))
+        name = "" if one.accepted else _name(reasons, one.system or "", one.code or "")
         if name is not None:
             yield Said(one.topic, one.day, name, one.level, one.indicator, one.follow_up)
+
+
+def _name(reasons: Mapping[str, FeedbackReason], system: str, code: str) -> str | None:
+    """What the guidance calls a reason; `None` where it has none of that code."""
+    return next((name for name, reason in reasons.items() if (reason.system, reason.code) == (system, code)), None)
 
 
 def shown_cards(evaluation: Evaluation, response: Cards) -> tuple[ShownCard, ...]:
     """The cards of *response*, which were written from *evaluation*."""
     cards: tuple[Card | OrderCard, ...] = (*evaluation.cards, *evaluation.order_cards)
+    levels = evaluation.levels
     return tuple(
-        ShownCard(
-            written.uuid,
-            written.source.topic.code,
-            card.id,
-            card.indicator,
-            evaluation.levels[card.id],
-            tuple(
-                (suggestion.uuid, min((lab.on for lab in labs if lab.on is not None), default=None))
-                for suggestion, labs in zip(written.suggestions or (), _labs(card), strict=True)
-            ),
-        )
-        for card, written in zip(cards, response.cards, strict=True)
+        [
+            ShownCard(
+                written.uuid, written.source.topic.code, card.id, card.indicator, levels[card.id], _asked(card, written)
+            )
+            for card, written in zip(cards, response.cards, strict=True)
+        ]
     )
 
 
-def _labs(card: Card | OrderCard) -> list[tuple[LabDraft, ...]]:
-    """The tests of each suggestion."""
-    if isinstance(card, OrderCard):
-        return [suggestion.labs for suggestion in card.suggestions]
-    return [suggestion.labs for suggestion in card.suggestions]
+def _asked(card: Card | OrderCard, written: HookCard) -> tuple[tuple[str, date | None], ...]:
+    """Each suggestion that was *written* of *card*, with the first day that a test in it is for."""
+    if not written.suggestions:
+        return ()
+    labs = [suggestion.labs for suggestion in card.suggestions]
+    return tuple([(made.uuid, _first_day(of)) for made, of in zip(written.suggestions, labs, strict=True)])
+
+
+def _first_day(labs: tuple[LabDraft, ...]) -> date | None:
+    days = [lab.on for lab in labs if lab.on is not None]
+    return min(days) if days else None

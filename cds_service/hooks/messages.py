@@ -28,7 +28,7 @@ class HookRequest:
 
     `context` stays raw for the service to read what is its hook's own: it may hold orders, and never shows in a repr.
     `fhir_authorization` stays raw until a call is made with it; it never shows in a repr. `explain` says that the
-    client asks how the answer came about.
+    client asks how the answer came about. `encounter_id` is empty where there is no text.
     """
 
     hook: str
@@ -40,6 +40,7 @@ class HookRequest:
     fhir_server: str | None = None
     fhir_authorization: msgspec.Raw | None = field(default=None, repr=False)
     explain: bool = False
+    encounter_id: str = field(default="", repr=False)
 
     @property
     def patient_facing(self) -> bool:
@@ -50,6 +51,7 @@ class HookRequest:
 class _Context(msgspec.Struct):
     patientId: str  # noqa: N815 - the specification's name
     userId: str  # noqa: N815 - the specification's name
+    encounterId: object = ""  # noqa: N815 - the specification's name
 
 
 class _Envelope(msgspec.Struct):
@@ -98,6 +100,7 @@ def read_request(body: bytes) -> HookRequest:
         envelope.fhirServer,
         authorization,
         _asks_to_explain(_given(envelope.extension)),
+        context.encounterId if isinstance(context.encounterId, str) else "",
     )
 
 
@@ -142,6 +145,7 @@ def _read_carefully(body: bytes) -> HookRequest:
         fhir_server=_text(envelope, "fhirServer", "The body") if _present(envelope, "fhirServer") else None,
         fhir_authorization=envelope["fhirAuthorization"] if _present(envelope, "fhirAuthorization") else None,
         explain=_asks_to_explain(envelope.get("extension")),
+        encounter_id=_text_or_none(context, "encounterId"),
     )
 
 
@@ -178,6 +182,14 @@ def _required(table: Mapping[str, msgspec.Raw], name: str, where: str) -> msgspe
     if not _present(table, name):
         raise MalformedRequest(f"{where} needs {name}")
     return table[name]
+
+
+def _text_or_none(table: Mapping[str, msgspec.Raw], name: str) -> str:
+    """What is optional, and ignored where it cannot be read."""
+    try:
+        return _STRING.decode(table.get(name, b'""'))
+    except UNREADABLE:
+        return ""
 
 
 def _text(table: Mapping[str, msgspec.Raw], name: str, where: str) -> str:

@@ -11,9 +11,9 @@ from cds_service.clinical.words.card import Text
 from cds_service.clinical.words.order_card import Change, OrderCard, OrderSuggestion
 from cds_service.fhir.draft_changes import changed
 from cds_service.fhir.draft_orders import Draft
+from cds_service.fhir.orders import Ordered
 from cds_service.hooks.answers import Cards, CardSuggestion, DraftAction
 from cds_service.hooks.card_json import CardWriter
-from cds_service.hooks.ordered import Ordered
 from cds_service.hooks.uuids import new_uuid
 
 
@@ -64,8 +64,7 @@ class OrderCardWriter:
         if change.kind == "remove":
             return DraftAction("delete", description, resource_id=draft.place)
         added = tuple(fill(text) for text in change.added)
-        about, orders = self._ordered, self._writer.orders
-        resource = changed(draft, change, orders, about.codes, about.patient_id, added)
+        resource = changed(draft, change, self._writer.orders, self._ordered.subject, added)
         return None if resource is None else DraftAction("update", description, resource)
 
     def _description(self, card: OrderCard, change: Change) -> Text:

@@ -20,13 +20,13 @@ from cds_service.clinical.orders.choose import is_ours, rows_of
 from cds_service.errors import MalformedRequest
 from cds_service.fhir.bundle import NotFhir, is_null
 from cds_service.fhir.draft_orders import DraftOrders, read_drafts
+from cds_service.fhir.orders import Ordered
 from cds_service.fhir.reader import Record
 from cds_service.fhir.terminology import Terminology
 from cds_service.fhir.views import NOTHING
 from cds_service.hooks.answers import Cards
 from cds_service.hooks.card_json import CardWriter
 from cds_service.hooks.order_card_json import OrderCardWriter
-from cds_service.hooks.ordered import Ordered
 from cds_service.hooks.patient_view import ID, queries
 from cds_service.hooks.registry import Question, Service
 

@@ -25,6 +25,7 @@ class State(StrEnum):
     MISSING = "missing"
 
 
+PATIENT = Source.PATIENT
 KNOWN, NONE, FAILED, MISSING = State
 """Names of their own: Python 3.11 takes forty times as long to find `State.KNOWN`, and a call asks for it often."""
 
@@ -117,7 +118,7 @@ def prefetched(source: Source, raw: msgspec.Raw | None) -> Key:
     if raw is None:
         return Key(source, MISSING, "it was not sent")
     if is_null(raw):
-        if source is Source.PATIENT:
+        if source is PATIENT:
             return Key(source, FAILED, "it is null: the Patient is needed")
         return Key(source, NONE)
     try:
@@ -133,7 +134,7 @@ def read(source: Source, raw: bytes | msgspec.Raw) -> Key:
     Raises:
         NotFhir: it is not what the key is for; without a message where it is not even FHIR.
     """
-    if source is Source.PATIENT:
+    if source is PATIENT:
         patient, spoiled = read_patient(raw)
         if "id" in spoiled:
             raise NotFhir("its Patient.id cannot be read")
@@ -157,5 +158,5 @@ def read_page(source: Source, raw: bytes | msgspec.Raw) -> Page[Any]:
 
 
 def _expected(source: Source) -> str:
-    kind = "a Patient resource" if source is Source.PATIENT else "a searchset Bundle"
+    kind = "a Patient resource" if source is PATIENT else "a searchset Bundle"
     return f"it is not {kind}: send the resource itself"

@@ -17,10 +17,10 @@ from cds_service.clinical.evaluate import Evaluation
 from cds_service.clinical.facts import PatientFacts, Source
 from cds_service.clinical.guidance_types import Guidance
 from cds_service.errors import MalformedRequest, UnknownService
+from cds_service.fhir.orders import Ordered
 from cds_service.fhir.reader import Record
 from cds_service.hooks.answers import Cards, Words
 from cds_service.hooks.card_json import CardWriter
-from cds_service.hooks.ordered import Ordered
 
 OBSERVATION_KEYS: Mapping[Source, frozenset[str]] = {
     Source.VITAMIN_D: frozenset({"vitamin-d"}),

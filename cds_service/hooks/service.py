@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
-import msgspec
-
 from cds_service import work
 from cds_service.clinical.evaluate import Evaluation
 from cds_service.clinical.facts import PatientFacts
@@ -47,8 +45,7 @@ class Answer(NamedTuple):
     @property
     def response(self) -> Json:
         """What is answered, as plain JSON."""
-        response: Json = msgspec.to_builtins(self.written)
-        return response
+        return self.written.plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +108,7 @@ class Engine:
             asked = Question(facts, context, self.guidance, today, self.max_cards, earlier, off)
             evaluation = service.evaluate(asked)
             decided = time.perf_counter()
-            of_call = ordered(request, today, self.terms.of_orders)
+            of_call = ordered(request, today)
             if service.write is None:
                 written = self.writer.write(evaluation.cards, of_call)
             else:

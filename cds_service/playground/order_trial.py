@@ -195,7 +195,7 @@ def applied(drafts: Iterable[Json], actions: Iterable[DraftAction], prefix: str)
         if action.type == "delete":
             found.pop(str(action.resource_id), None)
             continue
-        resource = dict(action.resource or {})
+        resource = action.order
         if action.type == "create":
             resource["id"] = f"{prefix}-{number}"
         found[_place(resource)] = resource

@@ -22,11 +22,10 @@ from cds_service.clinical.guidance_types import Guidance
 from cds_service.clinical.words.card import Card
 from cds_service.errors import RequestError
 from cds_service.fhir import reader, terminology
-from cds_service.fhir.orders import Orders
+from cds_service.fhir.orders import Ordered, Orders
 from cds_service.fhir.terminology import Terminology
 from cds_service.hooks import patient_view, prefetch
 from cds_service.hooks.card_json import CardWriter
-from cds_service.hooks.ordered import Ordered
 from cds_service.hooks.prefetch import SizeLimits
 from cds_service.hooks.prefetch_keys import Key, State, prefetched
 from cds_service.hooks.registry import OBSERVATION_KEYS, Service
@@ -196,7 +195,7 @@ class Charts:
         writer = self.writers[place]
         if writer is None or not cards:
             return {}
-        written = msgspec.to_builtins(writer.write(cards, Ordered("patient", self.plan.views[place].day)))["cards"]
+        written = writer.write(cards, Ordered.by("patient", self.plan.views[place].day)).plain["cards"]
         return {card["source"]["topic"]["code"]: _lasting(card) for card in written}
 
 

@@ -8,14 +8,11 @@ import statistics
 from datetime import date
 from functools import cache
 
-import msgspec
-
 from cds_service.clinical.guidance_types import Evidence
 from cds_service.clinical.words import phrases
 from cds_service.clinical.words.card import Card, DrugDraft, LabDraft, Note, Suggestion
-from cds_service.fhir.orders import Orders
+from cds_service.fhir.orders import Ordered, Orders
 from cds_service.hooks.card_json import AboutPages, CardWriter
-from cds_service.hooks.ordered import Ordered
 from tests.support.fixtures import SERVICE, engine, situations
 from tests.support.for_each import for_each
 from tests.web.calls import TODAY, Json
@@ -41,7 +38,7 @@ def _card(name: str = "K-CKD", **members: object) -> Card:
 
 
 def _written(*cards: Card, writer: CardWriter = WRITER) -> list[Json]:
-    found: list[Json] = msgspec.to_builtins(writer.write(cards, Ordered("p-1", date(2026, 3, 2))))["cards"]
+    found: list[Json] = writer.write(cards, Ordered.by("p-1", date(2026, 3, 2))).plain["cards"]
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import sys
 from dataclasses import replace
@@ -14,10 +13,10 @@ from fhir.resources.R4B.medicationrequest import MedicationRequest
 from fhir.resources.R4B.servicerequest import ServiceRequest
 
 from cds_service.errors import MalformedRequest, PrefetchUnavailable, WrongPatient
-from cds_service.hooks import order_hooks
+from cds_service.fhir.orders import Orders
+from cds_service.hooks.card_json import CardWriter
 from cds_service.hooks.order_hooks import SELECT, SIGN
 from cds_service.hooks.record import Call
-from cds_service.hooks.registry import Registry
 from cds_service.modes import ON, Choice, InForce, Mode
 from tests.support.drafting import ask, body, bundle, cards, d3, draft, engine, lab, topics
 from tests.support.for_each import for_each
@@ -370,10 +369,8 @@ def test_route_is_text_and_coded():
 
 def test_codes_of_orders_may_be_removed():
     """Without that file route and category have their text alone."""
-    terms = copy.copy(engine().terms)
-    terms.of_orders = {}
-    service = order_hooks.select(terms, engine().guidance)
-    alone = replace(engine(), terms=terms, registry=Registry((service,)))
+    guidance = engine().guidance
+    alone = replace(engine(), writer=CardWriter(guidance, Orders(guidance, {})))
     (card,) = alone.answer(SELECT, body(SELECT, bundle(draft("calcitriol 0.25 mcg")), LOW)).response["cards"]
 
     assert first_resource(card)["dosageInstruction"][0]["route"] == {"text": "oral"}

@@ -124,7 +124,7 @@ def _low_parts(case: Case, card_id: str, orders: list[str]) -> Parts:
         *([phrases.BEWARE_CALCIUM_SALT()] if s.therapy.taking("calcium-salts") else []),
         *findings.supplements(s),
     ]
-    parts.suggestions = tuple(drafts.treat_vitamin_d(s, order) for order in orders)
+    parts.suggestions = drafts.treat_vitamin_d(s, orders)
     return parts
 
 
@@ -154,7 +154,7 @@ def at_target(case: Case) -> Card | None:
     parts.so += [phrases.SO_MAINTENANCE_MAY_FAIL()] if may_fail else []
     offered = order is not None and not closed and not may_fail
     if offered and order is not None:
-        parts.suggestions = (drafts.treat_vitamin_d(s, order, "step-down" if path == "a" else "maintenance"),)
+        parts.suggestions = drafts.treat_vitamin_d(s, [order], "step-down" if path == "a" else "maintenance")
         parts.beware[:0] = findings.calcium_monitoring(s)
         recheck = str(drafts.in_three_months(s))
         parts.then = phrases.THEN_MAINTAIN_AND_RECHECK(date=recheck, **maintenance(case))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 
 from cds_service.clinical.days import add_months
@@ -72,11 +73,11 @@ def course_recheck(s: States) -> date | None:
     return None if course is None or course.s is None else add_months(course.s, s.limits.repeat.recheck_months)
 
 
-def treat_vitamin_d(s: States, order: str, note: Note = "") -> Suggestion:
-    """A vitamin D order with its 25(OH)D recheck after three months."""
+def treat_vitamin_d(s: States, orders: Iterable[str], note: Note = "") -> tuple[Suggestion, ...]:
+    """Each of the vitamin D *orders* with its 25(OH)D recheck after three months."""
     because = vitamin_d_reason(s)
     recheck = LabDraft(VITAMIN_D_LAB, because, in_three_months(s))
-    return Suggestion((DrugDraft(order, because), recheck), note)
+    return tuple([Suggestion((DrugDraft(order, because), recheck), note) for order in orders])
 
 
 def magnesium_order(s: States) -> DrugDraft:

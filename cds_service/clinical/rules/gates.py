@@ -21,10 +21,20 @@ from cds_service.clinical.words.sentences import InWords
 from cds_service.clinical.words.wording import on
 
 MAGNESIUM_PRODUCTS = "mg-products"
-MAGNESIUM_SOURCES = (
-    Source.MAGNESIUM, Source.KIDNEY, Source.CONDITIONS, Source.CHEMISTRY, Source.VITAMIN_D, Source.MEDICATIONS
-)  # fmt: skip
-"""What G-MG reads."""
+READS = {
+    "G-HOLD": (Source.CONDITIONS, Source.CHEMISTRY, Source.KIDNEY, Source.VITAMIN_D),
+    "G-CA": (Source.CHEMISTRY,),
+    "G-KID": (Source.CONDITIONS, Source.KIDNEY),
+    "G-SEV": (Source.MAGNESIUM,),
+    "G-AD": (Source.MEDICATIONS,),
+    "G-DUP(D)": (Source.MEDICATIONS,),
+    "G-DUP(Mg)": (Source.MEDICATIONS,),
+    "G-MG": (
+        Source.MAGNESIUM, Source.KIDNEY, Source.CONDITIONS, Source.CHEMISTRY, Source.VITAMIN_D, Source.MEDICATIONS
+    ),
+    "G-ADV": (Source.MAGNESIUM, Source.KIDNEY, Source.CONDITIONS),
+}  # fmt: skip
+"""The sources that a gate reads: it is closed by each that is not available."""
 
 
 class Hold(NamedTuple):
@@ -90,8 +100,10 @@ def _once(closed: list[Closed]) -> tuple[Closed, ...]:
     return tuple(kept.values())
 
 
-def _unavailable(gate: str, s: States, *sources: Source) -> list[Closed]:
-    return [Closed(gate, missing(s, source)) for source in sources if not s.known(source)]
+def _unavailable(gate: str, s: States) -> list[Closed]:
+    if not s.lacking:
+        return []
+    return [Closed(gate, missing(s, source)) for source in READS[gate] if not s.known(source)]
 
 
 def missing(s: States, source: Source) -> Text:
@@ -124,7 +136,7 @@ def g_hold(s: States, hard: tuple[Hold, ...]) -> list[Closed]:
     closed = [Closed("G-HOLD", hard[0].reason)] if hard else []
     if s.d.state in (D.HIGH, D.TOX):
         closed.append(Closed("G-HOLD", phrases.GATE_HOLD_HIGH_D()))
-    missing = _unavailable("G-HOLD", s, Source.CONDITIONS, Source.CHEMISTRY, Source.KIDNEY, Source.VITAMIN_D)
+    missing = _unavailable("G-HOLD", s)
     if s.kidney.ckd3 and not s.calcium.known and s.known(Source.CHEMISTRY):
         closed.append(Closed("G-HOLD", phrases.GATE_HOLD_CALCIUM_UNKNOWN()))
     return closed + missing
@@ -133,7 +145,7 @@ def g_hold(s: States, hard: tuple[Hold, ...]) -> list[Closed]:
 def g_ca(s: States) -> list[Closed]:
     """G-CA: calcium not very low (below 7.5 mg/dL, ionised 0.90 mmol/L); none on file leaves it open."""
     closed = [Closed("G-CA", phrases.GATE_CA())] if s.calcium.very_low else []
-    return closed + _unavailable("G-CA", s, Source.CHEMISTRY)
+    return closed + _unavailable("G-CA", s)
 
 
 def g_kid(s: States) -> list[Closed]:
@@ -142,13 +154,13 @@ def g_kid(s: States) -> list[Closed]:
     failure = 5
     if renal.stage == failure or renal.dialysis or renal.transplant:
         return [Closed("G-KID", phrases.GATE_KID())]
-    return _unavailable("G-KID", s, Source.CONDITIONS, Source.KIDNEY)
+    return _unavailable("G-KID", s)
 
 
 def g_sev(s: States) -> list[Closed]:
     """G-SEV: magnesium is not SEV, nor in a result without a date, nor was it when last usable while unknown now."""
     closed = [Closed("G-SEV", phrases.GATE_SEV())] if s.m.state is M.SEV or s.m.was_severe else []
-    return closed + _unavailable("G-SEV", s, Source.MAGNESIUM)
+    return closed + _unavailable("G-SEV", s)
 
 
 def g_ad(s: States) -> list[Closed]:
@@ -156,7 +168,7 @@ def g_ad(s: States) -> list[Closed]:
     closed = []
     if s.therapy.taking(ACTIVE_FORM):
         closed.append(Closed("G-AD", phrases.GATE_AD()))
-    return closed + _unresolved("G-AD", s) + _unavailable("G-AD", s, Source.MEDICATIONS)
+    return closed + _unresolved("G-AD", s) + _unavailable("G-AD", s)
 
 
 def g_dup_d(s: States) -> list[Closed]:
@@ -168,7 +180,7 @@ def g_dup_d(s: States) -> list[Closed]:
         closed.append(Closed("G-DUP(D)", phrases.GATE_DUP_D()))
     elif maintenance := [o for o in standing if not is_supplement(o, limits)]:
         closed.append(Closed("G-DUP(D)", _on_maintenance(s, maintenance)))
-    return closed + _unresolved("G-DUP(D)", s) + _unavailable("G-DUP(D)", s, Source.MEDICATIONS)
+    return closed + _unresolved("G-DUP(D)", s) + _unavailable("G-DUP(D)", s)
 
 
 def _on_maintenance(s: States, maintenance: list[MedicationOrder]) -> Text:
@@ -183,7 +195,7 @@ def g_dup_mg(s: States) -> list[Closed]:
     """G-DUP(Mg): no current or draft magnesium product."""
     standing = [o for o in (*s.therapy.current, *s.therapy.drafts) if MAGNESIUM_PRODUCTS in o.sets]
     closed = [Closed("G-DUP(Mg)", phrases.GATE_DUP_MG())] if standing else []
-    return closed + _unresolved("G-DUP(Mg)", s) + _unavailable("G-DUP(Mg)", s, Source.MEDICATIONS)
+    return closed + _unresolved("G-DUP(Mg)", s) + _unavailable("G-DUP(Mg)", s)
 
 
 def _unresolved(gate: str, s: States) -> list[Closed]:
@@ -204,7 +216,7 @@ def g_mg(s: States) -> list[Closed]:
         (bool(s.therapy.taking("mg-blocking")), phrases.GATE_MG_RALTEGRAVIR),
     ]
     closed = [Closed("G-MG", say()) for holds_now, say in reasons if holds_now]
-    return closed + _unavailable("G-MG", s, *MAGNESIUM_SOURCES)
+    return closed + _unavailable("G-MG", s)
 
 
 def g_adv(s: States) -> list[Closed]:
@@ -215,7 +227,7 @@ def g_adv(s: States) -> list[Closed]:
         *_magnesium_may_harm(s),
     ]
     closed = [Closed("G-ADV", say()) for holds_now, say in reasons if holds_now]
-    return closed + _unavailable("G-ADV", s, Source.MAGNESIUM, Source.KIDNEY, Source.CONDITIONS)
+    return closed + _unavailable("G-ADV", s)
 
 
 def _magnesium_may_harm(s: States) -> list[tuple[bool, Callable[[], Text]]]:

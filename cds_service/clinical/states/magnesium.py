@@ -11,7 +11,7 @@ from cds_service.clinical.factors import MAGNESIUM
 from cds_service.clinical.facts import USABLE, LabResult, PatientFacts
 from cds_service.clinical.limits import Limits, MagnesiumLimits
 from cds_service.clinical.states.bands import M, magnesium_band
-from cds_service.clinical.states.results import Analyte, Judged, Standing, age_in_days, block, interval_of, judge
+from cds_service.clinical.states.results import FRESH, Analyte, Judged, age_in_days, block, interval_of, judge
 
 STAND_WHEN_HAEMOLYSED = (M.SEV, M.LOW)
 UNKNOWN = (M.UNK, M.STALE, M.INDET)
@@ -101,14 +101,14 @@ def assess(
     last, driving = found.last, found.driving
     last_band = found.band if found.band is not None or last is None else band(last)
     state = found.state(undetermined=M.INDET, stale=M.STALE, unknown=M.UNK)
-    banded = found.standing is Standing.FRESH
+    banded = found.standing is FRESH
     value = driving.interval if driving is not None and banded else None
     return Magnesium(
         state=state,
         result=driving if state is not M.UNK else None,
         last=last,
         last_band=last_band,
-        was_severe=(found.standing is not Standing.FRESH and last_band is M.SEV)
+        was_severe=(found.standing is not FRESH and last_band is M.SEV)
         or any(band(result) is M.SEV for result in (*found.undated, *_in_conflict(found))),
         inside_range=state is M.LOW and driving is not None and not digoxin and _inside_range(driving, limits.mg),
         high_in_range=state is M.HIGH and driving is not None and _high_in_range(driving),

@@ -28,6 +28,10 @@ class Standing(StrEnum):
     FRESH = "fresh"
 
 
+NONE, UNDETERMINED, STALE, FRESH = Standing
+"""Names of their own, as those of `Kind` are."""
+
+
 class Analyte(NamedTuple, Generic[B]):
     """How results of 25(OH)D or of magnesium are judged.
 
@@ -79,9 +83,9 @@ class Judged(NamedTuple, Generic[B]):
 
     def state(self, *, undetermined: B, stale: B, unknown: B) -> B:
         """The band of a fresh result, or which of these it is instead."""
-        if self.standing is Standing.FRESH and self.band is not None:
+        if self.standing is FRESH and self.band is not None:
             return self.band
-        return {Standing.UNDETERMINED: undetermined, Standing.STALE: stale}.get(self.standing, unknown)
+        return {UNDETERMINED: undetermined, STALE: stale}.get(self.standing, unknown)
 
 
 class Contested(NamedTuple):
@@ -116,10 +120,10 @@ def _judge_dated(
     long_window = analyte.long_window(usable)
     in_window = [result for result in ordered if age_in_days(result, today) <= long_window]
     if in_window and all(result.kind is EMPTY for result in in_window):
-        return Judged(Standing.UNDETERMINED, in_window[0], problem="empty", untrusted=(in_window[0],))
+        return Judged(UNDETERMINED, in_window[0], problem="empty", untrusted=(in_window[0],))
     measured = next((result for result in ordered if result.kind is not EMPTY), None)
     if measured is None:
-        return Judged(Standing.NONE)
+        return Judged(NONE)
     if measured.kind is USABLE:
         return _judge_usable(measured, usable, analyte, today)
     dispute = contested.get(measured.recency)
@@ -128,10 +132,10 @@ def _judge_dated(
         if claimed.band in analyte.alarms:
             return claimed._replace(beside=dispute.against)
     if age_in_days(measured, today) > long_window:
-        return Judged(Standing.NONE)
+        return Judged(NONE)
     moment = measured.recency[:2]
     untrusted = tuple(r for r in ordered if r.kind is BLOCKED and r.recency[:2] == moment)
-    return Judged(Standing.UNDETERMINED, measured, problem=measured.problem, untrusted=untrusted)
+    return Judged(UNDETERMINED, measured, problem=measured.problem, untrusted=untrusted)
 
 
 def _judge_usable(result: LabResult, usable: Sequence[LabResult], analyte: Analyte[B], today: date) -> Judged[B]:
@@ -141,28 +145,28 @@ def _judge_usable(result: LabResult, usable: Sequence[LabResult], analyte: Analy
     band = analyte.band(result)
     if band is None:
         if not fresh:
-            return Judged(Standing.NONE)
-        return Judged(Standing.UNDETERMINED, result, problem="interval", untrusted=(result,))
+            return Judged(NONE)
+        return Judged(UNDETERMINED, result, problem="interval", untrusted=(result,))
     if analyte.oldest is not None and age > analyte.oldest:
-        return Judged(Standing.NONE)
-    return Judged(Standing.FRESH if fresh else Standing.STALE, result, band)
+        return Judged(NONE)
+    return Judged(FRESH if fresh else STALE, result, band)
 
 
 def _beside_undated(found: Judged[B], undated: Sequence[LabResult], analyte: Analyte[B]) -> Judged[B]:
     """A result without a date decides nothing, but one of another band leaves nothing to rely on (section 5)."""
-    if found.standing is Standing.UNDETERMINED:
+    if found.standing is UNDETERMINED:
         return found
-    if found.standing is Standing.NONE:
+    if found.standing is NONE:
         differing = tuple(undated)
     else:
         differing = tuple(result for result in found.undated if analyte.band(result) != found.band)
     if not differing:
         return found
-    if found.band in analyte.alarms and found.standing is not Standing.NONE:
+    if found.band in analyte.alarms and found.standing is not NONE:
         return found._replace(beside=found.beside + differing)
     lost = tuple(block(result, "no-date") for result in differing)
     return found._replace(
-        standing=Standing.UNDETERMINED, result=lost[0], band=None, problem="no-date", untrusted=lost, beside=()
+        standing=UNDETERMINED, result=lost[0], band=None, problem="no-date", untrusted=lost, beside=()
     )
 
 

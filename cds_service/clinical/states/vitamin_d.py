@@ -11,7 +11,7 @@ from cds_service.clinical.facts import USABLE, Family, LabResult, PatientFacts
 from cds_service.clinical.guidance_types import Overlay, Profile
 from cds_service.clinical.limits import Limits, VitaminDLimits
 from cds_service.clinical.states.bands import D, Edges, edges_in_force
-from cds_service.clinical.states.results import Analyte, Judged, Standing, block, interval_of, judge
+from cds_service.clinical.states.results import FRESH, Analyte, Judged, block, interval_of, judge
 
 UNREADABLE_D2 = "d2-unreadable"
 LONE_D3, AMBIGUOUS = "d3-alone", "ambiguous"
@@ -95,7 +95,7 @@ def assess(
         today,
     )
     last, driving = found.last, found.driving
-    banded = found.standing is Standing.FRESH
+    banded = found.standing is FRESH
     state = found.state(undetermined=D.INDET, stale=D.STALE, unknown=D.UNK)
     value = None if driving is None else driving.interval
     edges = rules.edges("mass") if driving is None else of_family[driving.family]

@@ -90,7 +90,8 @@ class Card(NamedTuple):
 
     def labs(self) -> frozenset[str]:
         """The tests this card offers to order."""
-        return frozenset(lab.test for suggestion in self.suggestions for lab in suggestion.labs)
+        drafts = [draft for suggestion in self.suggestions for draft in suggestion.drafts]
+        return frozenset([draft.test for draft in drafts if type(draft) is LabDraft])
 
     @property
     def offers_drug(self) -> bool:
