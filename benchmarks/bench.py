@@ -4,7 +4,7 @@ Every round visits every server in turn, each pinned to one core with the load o
 round, so that what slows the machine down slows both down. Peers that cannot be had are left out, and it says why.
 
 ROUNDS (5), BENCH_KIT (.cache/kit, where the peers come from; empty for none) and PERF_WORK (.cache/bench, where they
-are installed) in the environment change it.
+are installed) in the environment change it. What Observations cost is drawn too, into `.cache/bench/observations.svg`.
 """
 
 from __future__ import annotations
@@ -29,9 +29,11 @@ import msgspec
 from benchmarks import cold, servers, table
 from benchmarks.inside import Inside
 from benchmarks.payloads import Payloads, written
+from benchmarks.plot import draw
 from benchmarks.servers import CORES, OURS, Server, Unusable
 from tests.support.serving import ROOT, environment
 
+PLOT = Path(".cache/bench/observations.svg")
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
 SECONDS, WARM_UP = 2, 5
 """Of each measurement; and after which it is looked whether a server has become faster."""
@@ -146,7 +148,10 @@ def main() -> None:
     needed = f"it needs the comparison kit (BENCH_KIT), and HAPI Java and Maven; see {servers.WORK / 'set-up.log'}"
     notes = [f"{name} was left out: {needed}" for name in servers.SERVERS if name not in (OURS, *peers)]
     with tempfile.TemporaryDirectory(prefix="cds-bench-") as folder:
-        print(table.written(Bench(Path(folder), written(servers.KIT, Path(folder)), notes).report(peers)))
+        report = Bench(Path(folder), written(servers.KIT, Path(folder)), notes).report(peers)
+    cost = [(float(number), seconds * 1e3) for number, _, seconds in report.inside.line]
+    draw(PLOT, {"CPU ms of a call": cost}, [(number, f"{number:,.0f}") for number, _ in cost[2:]])
+    print(table.written(report))
 
 
 if __name__ == "__main__":

@@ -28,11 +28,9 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from flask import Flask
-
 from benchmarks.attacks import ATTACKS, TURN, attackers, possible
+from benchmarks.plot import draw
 from benchmarks.traffic import BAD, CHART, FEEDBACK, GOOD, Load, Outcome
-from cds_service.web import plots
 from tests.support.siege import HONEST, besieged
 
 SECONDS, RATE = int(os.environ.get("SOAK_SECONDS", "3600")), float(os.environ.get("RATE", "30"))
@@ -93,15 +91,12 @@ def percentiles(outcomes: Sequence[Outcome]) -> Row:
     return {"p50 ms": round(cuts[49], 2), "p99 ms": round(cuts[98], 2)}
 
 
-def draw(rows: Sequence[Row]) -> None:
+def plot(rows: Sequence[Row]) -> None:
     """The plots, with six marks along the time."""
     marks = [rows[-1]["minutes"] * mark / 6 for mark in range(7)]
     across = [(minutes, f"{minutes:.3g} min") for minutes in marks]
-    FOLDER.mkdir(parents=True, exist_ok=True)
     for file, names in PLOTS.items():
-        lines = {name: [(row["minutes"], row[name]) for row in rows] for name in names}
-        with Flask("cds_service", template_folder="web/templates").app_context():
-            (FOLDER / file).write_text(plots.drawn(plots.lines(lines, across)), encoding="utf-8")
+        draw(FOLDER / file, {name: [(row["minutes"], row[name]) for row in rows] for name in names}, across)
 
 
 def is_flat(rows: Sequence[Row], a_round: int) -> bool:
@@ -123,7 +118,7 @@ def main() -> int:
     for row in soak(attacks):
         rows.append(row)
         print(row, flush=True)
-    draw(rows)
+    plot(rows)
     flat = is_flat(rows, len(attacks))
     totals = {name: sum(row[name] for row in rows) for name in (*COUNTED, *WRONG)}
     print("flat" if flat else "NOT FLAT", totals)
