@@ -46,7 +46,7 @@ KINDS: tuple[tuple[dict[str, Any], tuple[str, ...]], ...] = (
 class Options(BaseSettings):
     """What the environment says; of fewer patients the report would not tell the counts, as they could be known."""
 
-    patients: int = Field(default=200, ge=60)
+    patients: int = Field(default=200, ge=120)
 
 
 class Opened(NamedTuple):
