@@ -5,10 +5,13 @@ No token, no patient, no script: anybody may read and keep them.
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
+from re import Match
 
 import msgspec
-from flask import Blueprint, Flask, Response, abort, render_template, request
+from flask import Blueprint, Flask, Response, abort, current_app, render_template, request
+from markupsafe import Markup, escape
 
 from cds_service.clinical.guidance_types import Guidance
 from cds_service.guidance import loading, topic_pages
@@ -16,9 +19,13 @@ from cds_service.hooks.service import Engine
 from cds_service.settings import Settings
 from cds_service.web.headers import policy
 from cds_service.web.media import JSON
+from cds_service.web.pages import Library
 
 ADDRESS = "/about"
 HTML = "text/html"
+SECTIONS = re.compile(r"sections? \d(?:[\d., and]*\d)?")
+"""Sections of the decision rules, as sources of numbers name them."""
+NUMBER = re.compile(r"\d+(?:\.\d+)?")
 HEADERS = {
     "Cache-Control": "public, max-age=3600",
     "Content-Security-Policy": policy("img-src data:", "style-src 'self'", "form-action 'none'"),
@@ -62,6 +69,18 @@ def init_app(app: Flask, engine: Engine, settings: Settings) -> None:
         return _shown("about.html", topic_pages.topic_page(found, topic))
 
     app.register_blueprint(blueprint)
+    app.add_template_filter(_linked, "linked")
+
+
+def _linked(source: str) -> Markup:
+    """*source* of a number, with the sections that it names linked."""
+    library: Library = current_app.extensions["cds_pages"]
+
+    def link(number: Match[str]) -> str:
+        place = library.about(f"s{number[0]}")
+        return number[0] if place is None else f'<a href="{place}">{number[0]}</a>'
+
+    return Markup(SECTIONS.sub(lambda found: NUMBER.sub(link, found[0]), str(escape(source))))  # noqa: S704 - escaped
 
 
 def _shown(template: str, page: dict[str, object]) -> Response:

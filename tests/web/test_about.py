@@ -162,3 +162,15 @@ def test_every_source_of_a_page_is_one_of_the_guidance() -> None:
         keys = [one["key"] for one in topic_pages.topic_page(GUIDANCE, topic)["sources"]]
         assert len(keys) == len(set(keys))
         assert set(keys) <= set(GUIDANCE.evidence)
+
+
+@for_each("page", [f"/about/{topic}" for topic in TOPICS])
+def test_sections_of_a_source_lead_to_the_rules(client: FlaskClient, page: str) -> None:
+    """Each section that a number's source names, such as "section 6.2", is a link to its place in the documentation."""
+    shown = client.get(page, headers={"Accept": "text/html"}).get_data(as_text=True)
+
+    found = re.findall(r'<a href="([^"#]+)#(s[\d.]+)">([\d.]+)</a>', shown)
+
+    assert not re.search(r"section \d", shown)
+    assert all(place == f"s{number}" for _, place, number in found)
+    assert all(f'id="{place}"' in client.get(address).get_data(as_text=True) for address, place, _ in set(found))
