@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from typing import Any
 
 import sqlalchemy
@@ -14,6 +15,10 @@ from cds_service.store.patience import WRITE
 from cds_service.store.standing import DatabaseFile
 
 DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+AGAIN = 0.005
+"""Seconds until SQLite is asked again for what it does not wait for."""
+PRIMARY = 0xFF
+"""The bits of an error of SQLite that say what it is; the others say more of it."""
 STANDING = "standing"
 """Where a connection to SQLite holds which file it has opened."""
 
@@ -71,7 +76,7 @@ def _sqlite(url: sqlalchemy.URL, file: DatabaseFile | None, patience: float, syn
     engine = sqlalchemy.create_engine(url, pool_timeout=patience, connect_args={"timeout": patience})
 
     def _set(connection: sqlite3.Connection) -> None:
-        connection.execute("PRAGMA journal_mode = WAL").close()
+        _turn_on_log(connection, patience)
         connection.execute(f"PRAGMA synchronous = {synchronous}").close()
         connection.execute("SELECT 1 FROM sqlite_master").close()  # opens the log
 
@@ -94,6 +99,24 @@ def _sqlite(url: sqlalchemy.URL, file: DatabaseFile | None, patience: float, syn
         return connection
 
     return engine
+
+
+def _turn_on_log(connection: sqlite3.Connection, patience: float) -> None:
+    """Have changes written to a log first, so that who reads waits for nobody.
+
+    Of several that open a new file at once one turns it on, and SQLite tells the others at once that it is locked,
+    instead of letting them wait.
+    """
+    end = time.monotonic() + patience
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").close()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & PRIMARY != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(AGAIN)
+        else:
+            return
 
 
 def _postgresql(url: sqlalchemy.URL, patience: float) -> Engine:

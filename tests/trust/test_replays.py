@@ -43,6 +43,17 @@ for number, token in enumerate(tokens):
     status = client.get("/cds-services", headers={"Authorization": f"Bearer {token}"}).status_code
     print(number, status)
 """
+OPENER = """
+import sys, time
+from cds_service.store.database import Database
+
+for line in sys.stdin:
+    moment, url = line.split()
+    while time.time() < float(moment):
+        pass
+    Database(url, tokens=True).ready()
+    print("opened", flush=True)
+"""
 ISSUER = Issuer("hospital", "https://s3cr3t-iss.example.com")
 KEPT = "CREATE TRIGGER kept BEFORE DELETE ON seen_token BEGIN SELECT RAISE(ABORT, 'kept'); END"
 
@@ -61,10 +72,10 @@ def _call(client: FlaskClient, **claims: Any) -> TestResponse:
     return client.get(DISCOVERY, headers={"Authorization": f"Bearer {ISSUER.token(**claims)}"})
 
 
-def _racer(settings: str, tokens: Path) -> subprocess.Popen[str]:
+def _started(program: str, *arguments: str) -> subprocess.Popen[str]:
     root = str(Path(cds_service.__file__).parents[1])
     return subprocess.Popen(
-        [sys.executable, "-c", RACER, settings, str(tokens)],
+        [sys.executable, "-c", program, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -80,7 +91,7 @@ def test_two_processes(tmp_path: Path, attempt: int) -> None:
     del attempt
     tokens = tmp_path / "tokens.json"
     tokens.write_text(json.dumps([ISSUER.token(exp=int(time.time()) + 900) for _ in range(TOKENS)]), encoding="utf-8")
-    racers = [_racer(json.dumps(_settings(tmp_path)), tokens) for _ in range(2)]
+    racers = [_started(RACER, json.dumps(_settings(tmp_path)), str(tokens)) for _ in range(2)]
     for racer in racers:
         assert racer.stdout is not None
         assert racer.stdout.readline() == "ready\n"
@@ -93,6 +104,20 @@ def test_two_processes(tmp_path: Path, attempt: int) -> None:
     assert [(racer.returncode, errors) for racer, (_, errors) in zip(racers, told, strict=True)] == [(0, "")] * 2
     answers = [sorted(pair) for pair in zip(*(lines.splitlines() for lines, _ in told), strict=True)]
     assert answers == [[f"{number} 200", f"{number} 401"] for number in range(TOKENS)]
+
+
+@pytest.mark.served
+def test_new_file_is_opened_by_two_processes(tmp_path: Path) -> None:
+    """Row 177: two processes that open a new database at one moment both have it: one waits for the other."""
+    openers = [_started(OPENER) for _ in range(2)]
+    for attempt in range(20):
+        told = f"{time.time() + 0.01} sqlite:///{tmp_path}/{attempt}\n"
+        for opener in openers:
+            assert opener.stdin is not None
+            opener.stdin.write(told)
+            opener.stdin.flush()
+        assert [opener.stdout.readline() for opener in openers if opener.stdout is not None] == ["opened\n"] * 2
+    assert [opener.communicate(timeout=PATIENCE) for opener in openers] == [("", "")] * 2
 
 
 def test_threads(tmp_path: Path) -> None:
