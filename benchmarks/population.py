@@ -10,14 +10,13 @@ what its further patients cost: start, guidance and the report's own pages drop 
 from __future__ import annotations
 
 import os
-import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from benchmarks.instructions import between_marks
 from cds_service.cli import options_of
 from cds_service.clinical.evaluate import evaluate
 from cds_service.clinical.facts import Source
@@ -28,9 +27,6 @@ from cds_service.population.survey import Survey, placed
 from cds_service.population_cli import order_of
 
 DAY = "2026-11-25"
-MARK = "getppid"
-"""A function of the C library that nothing else calls: before each call of it callgrind writes down what was spent."""
-TOTAL = re.compile(r"^(?:summary|totals): (\d+)", re.MULTILINE)
 INSIDE = "--inside"
 
 
@@ -45,24 +41,14 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     if shutil.which("valgrind") is None:
         sys.exit("valgrind is needed")
-    run_small, judge_small, run_large, judge_large = counted(small, large)
+    spent = between_marks("benchmarks.population", INSIDE, small, large)
+    run_small, judge_small, run_large, judge_large = spent[::2]  # the others are between two pieces of work
     patients = patients_of(large) - patients_of(small)
     whole, judging = (run_large - run_small) / patients, (judge_large - judge_small) / patients
     print(f"the whole run: {whole:,.0f} instructions a patient")
     print(f"reading and deciding: {judging:,.0f}")
     print(f"beside them: {whole - judging:,.0f}, {whole / judging - 1:.0%} of them")
     return 0
-
-
-def counted(small: str, large: str) -> list[int]:
-    """Instructions of each piece of work, by this module under valgrind."""
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder, "callgrind")
-        valgrind = ["valgrind", "--tool=callgrind", f"--dump-before={MARK}", f"--callgrind-out-file={out}"]
-        command = [*valgrind, sys.executable, "-m", "benchmarks.population", INSIDE, small, large]
-        subprocess.run(command, check=True, capture_output=True, env={**os.environ, "PYTHONHASHSEED": "0"})
-        spent = [Path(f"{out}.{number}").read_text(encoding="utf-8") for number in (2, 4, 6, 8)]
-    return [int(TOTAL.findall(text)[0]) for text in spent]
 
 
 def works(folder: str) -> tuple[Callable[[], None], Callable[[], None]]:
