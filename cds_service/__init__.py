@@ -7,10 +7,10 @@ errors that they raise.
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
-from cds_service.api import Card, Response, evaluate
-from cds_service.app import create_app
 from cds_service.errors import (
     CdsError,
     GuidanceError,
@@ -23,7 +23,11 @@ from cds_service.errors import (
     TooManyResources,
     WrongPatient,
 )
-from cds_service.settings import Settings
+
+if TYPE_CHECKING:
+    from cds_service.api import Card, Response, evaluate
+    from cds_service.app import create_app
+    from cds_service.settings import Settings
 
 __version__ = version("vitamin-d-magnesium-cds")
 __all__ = [
@@ -44,3 +48,13 @@ __all__ = [
     "create_app",
     "evaluate",
 ]
+
+LATER = {"Card": "api", "Response": "api", "Settings": "settings", "create_app": "app", "evaluate": "api"}
+"""What is slow to import is imported when it is asked for: the command begins with other things (`__main__.py`)."""
+
+
+def __getattr__(name: str) -> object:
+    """Import what is imported *later* (PEP 562)."""
+    if name not in LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{LATER[name]}"), name)
