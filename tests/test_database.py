@@ -71,6 +71,12 @@ def test_sqlite_waits_for_the_disk(tmp_path: Path, *, quick: bool) -> None:
         assert connection.execute(text("PRAGMA journal_mode")).scalar_one() == "wal"
 
 
+def test_connection_of_sqlite_holds_little(tmp_path: Path) -> None:
+    """A quarter of a MiB of the file at most (told as a negative number of KiB), for a process has dozens of them."""
+    with Database(f"sqlite:///{tmp_path}/cache.sqlite3").ready().connect() as connection:
+        assert connection.execute(text("PRAGMA cache_size")).scalar_one() == -256
+
+
 @for_each("before", [None, 0o644, 0o640])
 def test_file_is_for_its_owner_alone(tmp_path: Path, before: int | None) -> None:
     """The file of SQLite and what lies beside it can be read by nobody else, also where an earlier version made it."""

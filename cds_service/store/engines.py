@@ -19,6 +19,8 @@ AGAIN = 0.005
 """Seconds until SQLite is asked again for what it does not wait for."""
 PRIMARY = 0xFF
 """The bits of an error of SQLite that say what it is; the others say more of it."""
+CACHE = 256
+"""KiB of the file that a connection to SQLite holds itself, of which there are dozens; the system holds it for all."""
 STANDING = "standing"
 """Where a connection to SQLite holds which file it has opened."""
 
@@ -78,6 +80,7 @@ def _sqlite(url: sqlalchemy.URL, file: DatabaseFile | None, patience: float, syn
     def _set(connection: sqlite3.Connection) -> None:
         _turn_on_log(connection, patience)
         connection.execute(f"PRAGMA synchronous = {synchronous}").close()
+        connection.execute(f"PRAGMA cache_size = -{CACHE}").close()
         connection.execute("SELECT 1 FROM sqlite_master").close()  # opens the log
 
     if file is None:
