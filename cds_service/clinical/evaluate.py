@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import date
 from types import MappingProxyType
-from typing import NamedTuple
 
 from cds_service.clinical.cards import companions, d_map, display, findings, m_map, pending, quiet
 from cds_service.clinical.cards.case import Case
 from cds_service.clinical.cards.quiet import Quiet, Said
+from cds_service.clinical.datum import Datum
 from cds_service.clinical.facts import PatientFacts
 from cds_service.clinical.guidance_types import Guidance
 from cds_service.clinical.rules import course, gates
@@ -20,7 +20,7 @@ from cds_service.clinical.words.card import Card
 from cds_service.clinical.words.order_card import OrderCard
 
 
-class Evaluation(NamedTuple):
+class Evaluation(Datum, frozen=True):
     """The cards to show, in display order, and what was noted of why.
 
     `vitamin_d` and `magnesium` are the states, empty if deceased. `quiet` are the cards that are not shown because of

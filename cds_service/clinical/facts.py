@@ -14,6 +14,9 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
+from msgspec import structs
+
+from cds_service.clinical.datum import Datum
 from cds_service.clinical.interval import Interval
 from cds_service.clinical.numbers import plain
 
@@ -86,7 +89,7 @@ class OwnRange(NamedTuple):
     age_high: Decimal | None = None
 
 
-class LabResult(NamedTuple):
+class LabResult(Datum, frozen=True):
     """One laboratory or body measurement.
 
     `interval` is in the unit its analyte is compared in: 25(OH)D in ng/mL or nmol/L and calcium, phosphate and PTH in
@@ -132,7 +135,7 @@ class LabResult(NamedTuple):
         return digit * self.interval.bound / self.reported
 
 
-class PendingTest(NamedTuple):
+class PendingTest(Datum, frozen=True):
     """A preliminary or registered result: the test of this analyte is under way (section 5)."""
 
     analyte: str
@@ -149,7 +152,7 @@ class LabOrder:
     id: str = field(default="", compare=False)
 
 
-class Dose(NamedTuple):
+class Dose(Datum, frozen=True):
     """A dose that could be counted (section 7.4): IU at a time, IU a day, days between doses.
 
     A draft may be for one dose and no more: it has no IU a day, and no end of days follows it.
@@ -170,7 +173,7 @@ class Dose(NamedTuple):
         return self.interval_days.is_infinite()
 
 
-class MedicationOrder(NamedTuple):
+class MedicationOrder(Datum, frozen=True):
     """One medication order (section 7). `sets` are the drug value sets it belongs to, `groups` their sub-groups.
 
     `bounds_end` is the stated end of the course (period end, or start and duration); `supply_end` start and expected
@@ -195,10 +198,10 @@ class MedicationOrder(NamedTuple):
     @property
     def told(self) -> tuple[object, ...]:
         """All that a rule of an open chart reads of it."""
-        return self[: self._fields.index("id")]
+        return structs.astuple(self)[: self.__struct_fields__.index("id")]
 
 
-class Problem(NamedTuple):
+class Problem(Datum, frozen=True):
     """One problem or diagnosis that belongs to a value set (section 8). `last_day` is its latest date (dialysis)."""
 
     concept: str
@@ -209,14 +212,14 @@ class Problem(NamedTuple):
     from_text: bool = False
 
 
-class PregnancyAnswer(NamedTuple):
+class PregnancyAnswer(Datum, frozen=True):
     """An answer to 82810-3, pregnancy status."""
 
     day: date
     pregnant: bool
 
 
-class PatientFacts(NamedTuple):
+class PatientFacts(Datum, frozen=True):
     """All that is known of one patient. `birth_date` is the latest possible one (the youngest possible age)."""
 
     birth_date: date | None = None
@@ -252,8 +255,7 @@ class PatientFacts(NamedTuple):
         return source not in self.lacking
 
 
-@dataclass(frozen=True, slots=True)
-class Drafted:
+class Drafted(Datum, frozen=True):
     """One order that is being written, for a drug or a laboratory test (order hooks, part 2).
 
     `place` is its place among the drafts, `judged` whether this call is about it. `own` are the orders it may be in the
@@ -280,8 +282,7 @@ class Drafted:
     repeats: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Drafts:
+class Drafts(Datum, frozen=True):
     """What is being written. `written` are the orders of the chart that it is, or replaces, as `Type/id`.
 
     `signing`: it is about to be signed, so that only what matters then is said.

@@ -5,9 +5,11 @@ What calls read is a frozen dataclass; what only a start or a page reads is a na
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal
 
+from msgspec import field
+
+from cds_service.clinical.datum import Datum
 from cds_service.clinical.limits import Limits, Pair
 from cds_service.clinical.order_limits import OrderRows
 
@@ -16,16 +18,14 @@ MOST_QUIET_DAYS = 90
 """No answer of a clinician keeps a topic quiet for longer."""
 
 
-@dataclass(frozen=True, slots=True)
-class DoseRange:
+class DoseRange(Datum, frozen=True):
     """From one dose a day to another."""
 
     low: int
     high: int
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(Datum, frozen=True):
     """One profile of guidance (section 2)."""
 
     source: str
@@ -57,8 +57,7 @@ class Profile:
         return self.insufficient_below is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Overlay:
+class Overlay(Datum, frozen=True):
     """One overlay for CKD G3 or worse (section 2)."""
 
     source: str
@@ -67,7 +66,7 @@ class Overlay:
     deficient_below: Pair | None = None
 
 
-class OrderForm(NamedTuple):
+class OrderForm(Datum, frozen=True):
     """How orders of one kind are taken and worded; the words take the numbers of the drug in {braces}."""
 
     unit: Literal["IU", "mg"]
@@ -79,14 +78,14 @@ class OrderForm(NamedTuple):
     patient_instruction: str
 
 
-class ClinicalDrug(NamedTuple):
+class ClinicalDrug(Datum, frozen=True):
     """A RxNorm code that means one strength, in the unit of the order."""
 
     rxnorm: str
     dose: int
 
 
-class DrugEntry(NamedTuple):
+class DrugEntry(Datum, frozen=True):
     """A drug the service may order (section 16): what it is, how much, for how long, and the form of its order."""
 
     source: str
@@ -102,8 +101,7 @@ class DrugEntry(NamedTuple):
     remark: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class DrugOrder:
+class DrugOrder(Datum, frozen=True):
     """A medication order the service may draft: a `DrugEntry` in the words of its form."""
 
     rxnorm: tuple[str, ...]
@@ -127,8 +125,7 @@ class DrugOrder:
         return self.weeks if self.period_unit == "wk" else self.weeks * DAYS_OF_A_WEEK
 
 
-@dataclass(frozen=True, slots=True)
-class LabOrderText:
+class LabOrderText(Datum, frozen=True):
     """A test the service may order: its LOINC code and `display`, its `name` for people, and a short one for labels."""
 
     code: str
@@ -137,16 +134,14 @@ class LabOrderText:
     display: str
 
 
-@dataclass(frozen=True, slots=True)
-class SiteCoding:
+class SiteCoding(Datum, frozen=True):
     """A code of the catalogue of a site."""
 
     system: str
     code: str
 
 
-@dataclass(frozen=True, slots=True)
-class Orderable:
+class Orderable(Datum, frozen=True):
     """What an order of ours is in the catalogue of a site, and whether that comes `first`; empty where no site says."""
 
     codings: tuple[SiteCoding, ...] = ()
@@ -154,8 +149,7 @@ class Orderable:
     first: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class CardEntry:
+class CardEntry(Datum, frozen=True):
     """One card of the catalogue (section 14): its topic and what that is called, the blocks it may hold, its links.
 
     `summary` is that of a card which always has the same one. `feedback` may stand here or in `feedback.toml`; what the
@@ -171,8 +165,7 @@ class CardEntry:
     about: TopicEntry | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class BlockEntry:
+class BlockEntry(Datum, frozen=True):
     """A block in its long form: on the pages of which topics or groups, its sources, and its text in other profiles."""
 
     text: str
@@ -188,7 +181,7 @@ class BlockEntry:
 Threshold = Literal["vitamin-d", "floor", "magnesium", "calcium", "phosphate", "potassium", "kidney"]
 
 
-class TopicEntry(NamedTuple):
+class TopicEntry(Datum, frozen=True):
     """What the page of a topic says of its card: when it appears, what it says, what it reads, what may be withheld."""
 
     when: str
@@ -197,14 +190,14 @@ class TopicEntry(NamedTuple):
     withheld: tuple[str, ...] = ()
 
 
-class Plan(NamedTuple):
+class Plan(Datum, frozen=True):
     """Something that is drafted only where its gates are open (section 10)."""
 
     what: str
     gates: tuple[str, ...]
 
 
-class PageTexts(NamedTuple):
+class PageTexts(Datum, frozen=True):
     """What every page of a topic says."""
 
     none_withheld: str
@@ -214,7 +207,7 @@ class PageTexts(NamedTuple):
     disclaimer: tuple[str, ...]
 
 
-class Edition(NamedTuple):
+class Edition(Datum, frozen=True):
     """Which state of the guidance it is, of which day, and how far its review has got."""
 
     version: str
@@ -222,7 +215,7 @@ class Edition(NamedTuple):
     review: str
 
 
-class Topics(NamedTuple):
+class Topics(Datum, frozen=True):
     """The whole of `topics.toml`: what is true of everybody, and so stands on the page of a topic and not on cards."""
 
     edition: Edition
@@ -239,14 +232,14 @@ class Topics(NamedTuple):
         return [name for name, block in self.block.items() if not {topic, *groups}.isdisjoint(block.topics)]
 
 
-class Attribute(NamedTuple):
+class Attribute(Datum, frozen=True):
     """One source attribute: what it is called and what is so of this service."""
 
     name: str
     value: str
 
 
-class Attributes(NamedTuple):
+class Attributes(Datum, frozen=True):
     """The whole of `attributes.toml`."""
 
     rule: str
@@ -255,15 +248,14 @@ class Attributes(NamedTuple):
     attribute: tuple[Attribute, ...]
 
 
-class OwnNumbers(NamedTuple):
+class OwnNumbers(Datum, frozen=True):
     """Parts of one text with a number of their own, which is no dose or limit of this guidance, and whose it is."""
 
     says: tuple[str, ...]
     source: str
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Datum, frozen=True):
     """A source a card may link to; an unverified one is never linked."""
 
     label: str
@@ -273,7 +265,7 @@ class Evidence:
     takes: str | None = None
 
 
-class Provenance(NamedTuple):
+class Provenance(Datum, frozen=True):
     """Where the default profile comes from and how far its review has got."""
 
     title: str
@@ -283,7 +275,7 @@ class Provenance(NamedTuple):
     note: str = ""
 
 
-class DrugName(NamedTuple):
+class DrugName(Datum, frozen=True):
     """Spellings of one drug, and what a card prints for it (`names.toml`).
 
     `beside_units` are spellings that count only beside a number of IU; `rxnorm` and `atc` codes of a drug that is in
@@ -299,7 +291,7 @@ class DrugName(NamedTuple):
     atc: tuple[str, ...] = ()
 
 
-class ConditionName(NamedTuple):
+class ConditionName(Datum, frozen=True):
     """Whole phrases that name one condition (`names.toml`)."""
 
     concept: str
@@ -307,7 +299,7 @@ class ConditionName(NamedTuple):
     group: str = ""
 
 
-class CalciumWithD(NamedTuple):
+class CalciumWithD(Datum, frozen=True):
     """What makes a name one of calcium with vitamin D: a word for calcium, or a brand, beside one for vitamin D."""
 
     calcium: tuple[str, ...]
@@ -316,7 +308,7 @@ class CalciumWithD(NamedTuple):
     beside_brands: tuple[str, ...]
 
 
-class NameExclusions(NamedTuple):
+class NameExclusions(Datum, frozen=True):
     """Fillers that name no drug, phrases that stop a match of magnesium, and words of routes that never count.
 
     `parenteral` are words of what is given by needle, `trace` of products that hold a little of many things: both only
@@ -330,19 +322,19 @@ class NameExclusions(NamedTuple):
     trace: tuple[str, ...]
 
 
-class EmptyWords(NamedTuple):
+class EmptyWords(Datum, frozen=True):
     """Words that say nothing about which drug it is."""
 
     words: tuple[str, ...]
 
 
-class ConditionText(NamedTuple):
+class ConditionText(Datum, frozen=True):
     """Words that make a Condition's text unreadable as a present problem."""
 
     refuse: tuple[str, ...]
 
 
-class Names(NamedTuple):
+class Names(Datum, frozen=True):
     """The whole of `names.toml`."""
 
     drug: tuple[DrugName, ...]
@@ -353,8 +345,7 @@ class Names(NamedTuple):
     condition_text: ConditionText
 
 
-@dataclass(frozen=True, slots=True)
-class FeedbackReason:
+class FeedbackReason(Datum, frozen=True):
     """A reason that a clinician may give for not following a card, and for how long it quiets (`feedback.toml`).
 
     Topics whose days go `by_urgency` do not ask for its `days`.
@@ -366,8 +357,7 @@ class FeedbackReason:
     days: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class FeedbackTopic:
+class FeedbackTopic(Datum, frozen=True):
     """The reasons offered on the cards of one topic, and how quiet they make it.
 
     `also` are milder topics that go quiet with it. `result` is whose crossing of a threshold breaks the quiet, and
@@ -386,8 +376,7 @@ class FeedbackTopic:
     by_urgency: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Feedback:
+class Feedback(Datum, frozen=True):
     """The whole of `feedback.toml`, by the name of a reason and the code of a topic.
 
     `urgency_days` are the days of topics `by_urgency`.
@@ -398,8 +387,7 @@ class Feedback:
     urgency_days: dict[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Guidance:
+class Guidance(Datum, frozen=True):
     """Everything a clinician can edit, with the profile and overlay in force.
 
     `digest` is of the shipped files themselves, `local_digest` of those of a site that are laid over them, if any.

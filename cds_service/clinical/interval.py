@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import NamedTuple, Self
+from typing import Self
+
+from cds_service.clinical.datum import Datum
 
 
-class Interval(NamedTuple):
+class Interval(Datum, frozen=True):
     """A range of numbers; `None` is an open end at infinity. A plain value is a range with two equal ends."""
 
     low: Decimal | None

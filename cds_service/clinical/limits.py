@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 
+from cds_service.clinical.datum import Datum
 from cds_service.clinical.facts import Family
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(Datum, frozen=True):
     """One printed cut-off in both unit families, for example 20 ng/mL | 50 nmol/L (section 4.2)."""
 
     mass: Decimal
@@ -24,8 +23,7 @@ class Pair:
         return self.mass if family == "mass" else self.molar
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
+class Cut(Datum, frozen=True):
     """One magnesium cut-off: compared in mmol/L, printed in the unit family of the result (section 6.1)."""
 
     mmol_L: Decimal  # noqa: N815 - the unit's own spelling
@@ -41,8 +39,7 @@ class Cut:
         return {"mass": self.mg_dL, "molar": self.mmol_L, "equivalent": self.mEq_L}[family]
 
 
-@dataclass(frozen=True, slots=True)
-class VitaminDLimits:
+class VitaminDLimits(Datum, frozen=True):
     """Section 2 (Floor) and 4.3 (plausibility) of 25(OH)D."""
 
     source: str
@@ -51,8 +48,7 @@ class VitaminDLimits:
     unusable_below: Pair
 
 
-@dataclass(frozen=True, slots=True)
-class MagnesiumLimits:
+class MagnesiumLimits(Datum, frozen=True):
     """Sections 4.3 and 6.1: bands of magnesium, plausibility, the swapped-unit guard."""
 
     source: str
@@ -72,8 +68,7 @@ class MagnesiumLimits:
     swap_mg_range_high_to: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class CalciumLimits:
+class CalciumLimits(Datum, frozen=True):
     """Section 6.2, calcium."""
 
     source: str
@@ -91,24 +86,21 @@ class CalciumLimits:
     albumin_days: int
 
 
-@dataclass(frozen=True, slots=True)
-class PhosphateLimits:
+class PhosphateLimits(Datum, frozen=True):
     """Section 6.2, phosphate in G3 and G4."""
 
     source: str
     limit: Pair
 
 
-@dataclass(frozen=True, slots=True)
-class PthLimits:
+class PthLimits(Datum, frozen=True):
     """Section 2, raised PTH."""
 
     source: str
     raised_above: Pair
 
 
-@dataclass(frozen=True, slots=True)
-class KidneyLimits:
+class KidneyLimits(Datum, frozen=True):
     """Section 6.2, eGFR stages in mL/min/1.73 m2, the eGFR an adjunct needs, the most magnesium a day in G3."""
 
     source: str
@@ -121,16 +113,14 @@ class KidneyLimits:
     reduced_magnesium_mg: int
 
 
-@dataclass(frozen=True, slots=True)
-class PotassiumLimits:
+class PotassiumLimits(Datum, frozen=True):
     """R15, potassium in mmol/L."""
 
     source: str
     low_below: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class ObesityLimits:
+class ObesityLimits(Datum, frozen=True):
     """Section 9.5, body mass index in kg/m2."""
 
     source: str
@@ -140,8 +130,7 @@ class ObesityLimits:
     adult_height_age: int
 
 
-@dataclass(frozen=True, slots=True)
-class Windows:
+class Windows(Datum, frozen=True):
     """Section 5: for how many days a result counts as fresh, and what else depends on its age.
 
     `stale`: a result older than that is not even stale. `very_low_calcium_critical`: until then a very low calcium
@@ -169,8 +158,7 @@ class Windows:
     dialysis_code: int
 
 
-@dataclass(frozen=True, slots=True)
-class TherapyLimits:
+class TherapyLimits(Datum, frozen=True):
     """Sections 7.4 and 9.3: IU a day, IU at a time, days.
 
     `step_down_above_per_day`: at target, a known total above it is stepped down (R4). `recent_d2_days`: ergocalciferol
@@ -196,8 +184,7 @@ class TherapyLimits:
     glucocorticoid_months: int
 
 
-@dataclass(frozen=True, slots=True)
-class Ceilings:
+class Ceilings(Datum, frozen=True):
     """Sections 2 and 6.2: what no order exceeds. Magnesium from supplements and medicines, elemental, a day."""
 
     source: str
@@ -206,16 +193,14 @@ class Ceilings:
     magnesium_mg: int
 
 
-@dataclass(frozen=True, slots=True)
-class Triggers:
+class Triggers(Datum, frozen=True):
     """Section 11: switches of the triggers for ordering 25(OH)D."""
 
     source: str
     obesity: bool
 
 
-@dataclass(frozen=True, slots=True)
-class PeopleLimits:
+class PeopleLimits(Datum, frozen=True):
     """Ages in years and the days a record of pregnancy counts (section 9.5)."""
 
     source: str
@@ -226,8 +211,7 @@ class PeopleLimits:
     pregnancy_answer_days: int
 
 
-@dataclass(frozen=True, slots=True)
-class RepeatIntervals:
+class RepeatIntervals(Datum, frozen=True):
     """Section 14.2: how long a result makes a repeat unnecessary (days), and when a recheck is due."""
 
     source: str
@@ -244,8 +228,7 @@ class RepeatIntervals:
     recheck_months: int
 
 
-@dataclass(frozen=True, slots=True)
-class PendingRules:
+class PendingRules(Datum, frozen=True):
     """Section 17: when an order or preliminary result counts as under way, in days."""
 
     source: str
@@ -255,8 +238,7 @@ class PendingRules:
     apart: int
 
 
-@dataclass(frozen=True, slots=True)
-class CardRules:
+class CardRules(Datum, frozen=True):
     """Sections 4.5 and 14: what every card obeys.
 
     A detail has at most `max_words`; of part 3 `max_bullets`, each of `bullet_words`; in part 2 `max_reasons` of closed
@@ -277,8 +259,7 @@ class CardRules:
     max_label: int
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Datum, frozen=True):
     """The whole of `limits.toml`."""
 
     vitamin_d: VitaminDLimits

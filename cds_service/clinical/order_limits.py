@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import NamedTuple
+
+from msgspec import structs
+
+from cds_service.clinical.datum import Datum
 
 
-class OrderTopic(NamedTuple):
+class OrderTopic(Datum, frozen=True):
     """A topic of the order hooks: what it is called, and the sources its cards link."""
 
     display: str
     links: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class Row(Datum, frozen=True, kw_only=True):
     """One row: its topic, and whether it speaks while an order is written (`select`) and before it is signed."""
 
     source: str
@@ -27,27 +27,24 @@ class Row:
     @property
     def has_numbers(self) -> bool:
         """Whether it has limits of its own."""
-        return any(field.type == "int" for field in dataclasses.fields(self))
+        return any(field.type is int for field in structs.fields(self))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KidneyRow(Row):
+class KidneyRow(Row, frozen=True, kw_only=True):
     """O2a: a test is not asked for again within so many days."""
 
     magnesium_days: int
     kidney_days: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DoubtRow(Row):
+class DoubtRow(Row, frozen=True, kw_only=True):
     """O2b: from which age the kidneys are in doubt, and for how many days a result takes the doubt away."""
 
     age_from: int
     days: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DoseRow(Row):
+class DoseRow(Row, frozen=True, kw_only=True):
     """O5: IU at a time and a day, days between doses."""
 
     single_above: int
@@ -58,29 +55,26 @@ class DoseRow(Row):
     weekly_single: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TotalRow(Row):
+class TotalRow(Row, frozen=True, kw_only=True):
     """O8: IU a day of all products together."""
 
     per_day_above: int
     warning_above: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TooSoonRow(Row):
+class TooSoonRow(Row, frozen=True, kw_only=True):
     """O10: so many days before its time a test is not too soon."""
 
     tolerance_days: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WrongTestRow(Row):
+class WrongTestRow(Row, frozen=True, kw_only=True):
     """O11: the LOINC codes of the test that is not for vitamin D stores."""
 
     codes: tuple[str, ...]
 
 
-class OrderRows(NamedTuple):
+class OrderRows(Datum, frozen=True):
     """Every row by its id."""
 
     O1: Row
@@ -100,10 +94,10 @@ class OrderRows(NamedTuple):
 
     def each(self) -> Iterator[tuple[str, Row]]:
         """Each row with its id."""
-        return zip(self._fields, self, strict=True)
+        return zip(ROW_IDS, structs.astuple(self), strict=True)
 
 
-ROW_IDS = OrderRows._fields
+ROW_IDS = OrderRows.__struct_fields__
 ALWAYS_ON = frozenset({"O1", "O3", "O4"})
 """Rows that no setting switches off."""
 MOST_CARDS = 3

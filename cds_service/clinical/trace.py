@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from cds_service.clinical.datum import Datum
+
 
 class Step(NamedTuple):
     """One rule (`R3`), map row (`D:K-DDEF`), trigger (`T-D 1`) or gate (`G-KID`) and what decided it.
@@ -41,7 +43,7 @@ def spoken(value: object) -> str:
     return str(value)
 
 
-class Verdict(NamedTuple):
+class Verdict(Datum, frozen=True):
     """Whether a rule applies, and the fact that decided it."""
 
     holds: bool

@@ -282,7 +282,7 @@ def _drug(  # noqa: PLR0913 - the draft, and how it is read
         changeable=bool(draft.id) and not older,
         mixable=not older,
         reasons=_reasons(reasons, terms),
-        drug=order._replace(dose=dose, id=draft.id),
+        drug=order.changed(dose=dose, id=draft.id),
         spaced=_says_apart(draft.raw),
         from_name=from_name,
         strengths=reader.hints(request).told if NUTRITIONAL in order.sets else frozenset(),

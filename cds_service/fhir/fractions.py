@@ -39,14 +39,14 @@ def combine(fractions: Iterable[Fraction]) -> list[LabResult]:
 
 
 def _totals(d3: Fraction, twins: _Twins) -> list[LabResult]:
-    alone = d3.result._replace(form=LONE_D3)
+    alone = d3.result.changed(form=LONE_D3)
     found = twins.of(d3)
     if not found or found[0].kind is EMPTY or d3.result.kind is EMPTY:
         return [alone]
     if found[0].kind is BLOCKED:
-        return [alone._replace(notes=(*alone.notes, UNREADABLE_D2))]
+        return [alone.changed(notes=(*alone.notes, UNREADABLE_D2))]
     if d3.result.interval is None:
-        return [alone._replace(form="sum", recency=alone.recency._replace(code=RANK_SUM))]
+        return [alone.changed(form="sum", recency=alone.recency._replace(code=RANK_SUM))]
     return [_sum(d3.result, twin) for twin in found]
 
 
@@ -102,7 +102,7 @@ def _sum(d3: LabResult, d2: LabResult) -> LabResult:
     if below != also_below:
         total = second if below else first
     notes = ["sum"] + (["below-detection"] if below or also_below else [])
-    return d3._replace(
+    return d3.changed(
         form="sum",
         recency=d3.recency._replace(code=RANK_SUM, status=max(d3.recency.status, d2.recency.status)),
         interval=total,

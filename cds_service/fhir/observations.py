@@ -205,7 +205,7 @@ class _Reader:
             ranges,
         )
         if code.form == "d3" and self.d3_is_total:
-            result = result._replace(form="total", recency=result.recency._replace(code=0))
+            result = result.changed(form="total", recency=result.recency._replace(code=0))
         elif code.form in ("d2", "d3"):
             self.found.fractions.append(Fraction(code.form, result, panel or specimen(report)))
             return

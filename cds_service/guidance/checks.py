@@ -5,10 +5,11 @@ The numbers of `limits.toml` and `profiles.toml` are checked in `limit_checks`.
 
 from __future__ import annotations
 
-import dataclasses
 import string
 from collections.abc import Container, Iterable, Mapping
 from decimal import Decimal
+
+from msgspec import structs
 
 from cds_service.clinical.cards.catalogue import CATALOGUE
 from cds_service.clinical.cards.drafts import DAILY, DAILY_IN_OBESITY, DRUGS, LABS, WEEKLY
@@ -184,7 +185,7 @@ def order_rows(rows: OrderRows, topics: Mapping[str, OrderTopic], sources: Mappi
             raise GuidanceError(ORDER_ROWS, f"row.{name}.topic", row.topic, "a topic of this file")
         if name in ALWAYS_ON and not (row.select and row.sign):
             raise GuidanceError(ORDER_ROWS, f"row.{name}", "off", "a row that is on: it warns of harm")
-        for field in dataclasses.fields(row):
+        for field in structs.fields(row):
             value = getattr(row, field.name)
             if isinstance(value, int) and not isinstance(value, bool) and value <= 0:
                 raise GuidanceError(ORDER_ROWS, f"row.{name}.{field.name}", value, "more than 0")

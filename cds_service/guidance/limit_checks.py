@@ -5,11 +5,12 @@ Each check names file, key, value and what was expected.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
+
+from msgspec import structs
 
 from cds_service.clinical.factors import CONVERSIONS, MAGNESIUM, VALENCE, VITAMIN_D, Conversion
 from cds_service.clinical.guidance_types import Overlay, Profile
@@ -65,7 +66,7 @@ RISING: Mapping[str, tuple[tuple[str, ...], ...]] = {
 
 def limits(found: Limits) -> None:
     """No number is zero or less; edges rise; what is written in two or three units is the same in each."""
-    for table in dataclasses.fields(found):
+    for table in structs.fields(found):
         _table(table.name, getattr(found, table.name))
     for name in ("severe", "low", "latent", "normal_to", "very_high"):
         _printed(f"mg.{name}", getattr(found.mg, name))
@@ -110,7 +111,7 @@ def _above_the_floor(key: str, profile: Profile, floor: Pair) -> None:
 
 
 def _table(name: str, table: Any) -> None:
-    for field in dataclasses.fields(table):
+    for field in structs.fields(table):
         value, key = getattr(table, field.name), f"{name}.{field.name}"
         if isinstance(value, Pair):
             _pair(LIMITS, key, value, CONVERSIONS[ANALYTES[name]])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
@@ -74,7 +73,7 @@ def load(
         found = _build(local.laid_over(files), profile, overlay, _digest(folder))
     except GuidanceError as error:
         raise overrides.blamed(error, local) from error
-    return replace(found, local_digest=local.digest)
+    return found.changed(local_digest=local.digest)
 
 
 def read_local(folder: Path | None, today: date) -> Local:
@@ -176,8 +175,8 @@ def _cards(files: Files, numbers: Mapping[str, str]) -> dict[str, CardEntry]:
         texts: dict[str, Any] = {one: filled(f"{name}.{one}", getattr(card, one)) for one in ("display", "summary")}
         if (about := card.about) is not None:
             when, says = filled(f"{name}.about.when", about.when), filled(f"{name}.about.says", about.says)
-            texts["about"] = about._replace(when=when, says=says)
-        found[name] = replace(card, **texts)
+            texts["about"] = about.changed(when=when, says=says)
+        found[name] = card.changed(**texts)
     return found
 
 
@@ -192,7 +191,7 @@ def _at_cards(file: str, topics: dict[str, T], own: Mapping[str, T | None]) -> d
 def _feedback(files: Files, cards: Mapping[str, CardEntry]) -> Feedback:
     found = build(Feedback, files["feedback.toml"], "feedback.toml", "")
     own = {card.topic: card.feedback for card in cards.values()}
-    return replace(found, topic=_at_cards("feedback.toml", found.topic, own))
+    return found.changed(topic=_at_cards("feedback.toml", found.topic, own))
 
 
 def _with_own(files: Files, file: str) -> tuple[dict[str, Any], dict[str, OwnNumbers]]:
@@ -227,7 +226,7 @@ def _topics(files: Files, numbers: Mapping[str, str], cards: Mapping[str, CardEn
 
     found = build(Topics, {name: filled(v, name) if name not in NO_TEXT else v for name, v in data.items()}, file, "")
     _all_met(file, own, met)
-    return found._replace(topic=_at_cards(file, found.topic, {card.topic: card.about for card in cards.values()}))
+    return found.changed(topic=_at_cards(file, found.topic, {card.topic: card.about for card in cards.values()}))
 
 
 def _named(tables: Mapping[str, T], name: str, what: str) -> T:

@@ -1,11 +1,10 @@
-"""Reads TOML files and turns their tables into named tuples and dataclasses, or says what is wrong.
+"""Reads TOML files and turns their tables into the data of the logic, or says what is wrong.
 
 Which file, which key, the value there, and what was expected.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import functools
 import tomllib
@@ -14,13 +13,14 @@ import typing
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
+from msgspec import structs
+
+from cds_service.clinical.datum import Datum
 from cds_service.errors import GuidanceError
 
-T = TypeVar("T")
-NOTHING_GIVEN = (dataclasses.MISSING, dataclasses.MISSING)
-"""The default and the maker of defaults of a field that has neither."""
+T = TypeVar("T", bound=Datum)
 Files: TypeAlias = "Mapping[str, Mapping[str, object]]"
 """What files hold, by their names."""
 
@@ -56,34 +56,23 @@ def build(cls: type[T], data: object, file: str, key: str) -> T:
         GuidanceError: an unknown, missing or wrongly typed entry.
     """
     table = _table(data, file, key, f"a table of {cls.__name__}")
-    fields = fields_of(typing.cast("Any", cls))
+    fields = fields_of(cls)
     for name in table:
         if name not in fields:
             raise GuidanceError(file, under(key, name), table[name], f"one of {', '.join(sorted(fields))}")
     values: dict[str, Any] = {}
     for name, field in fields.items():
         if name in table:
-            values[name] = convert(field.kind, table[name], file, under(key, name))
-        elif field.needed:
+            values[name] = convert(field.type, table[name], file, under(key, name))
+        elif field.required:
             raise GuidanceError(file, under(key, name), None, "an entry: it is missing")
     return cls(**values)
 
 
-class Field(NamedTuple):
-    """An entry of a table: its declared type, and whether it may not be left out."""
-
-    kind: Any
-    needed: bool
-
-
 @functools.cache
-def fields_of(cls: type[Any]) -> Mapping[str, Field]:
+def fields_of(cls: type[Datum]) -> Mapping[str, structs.FieldInfo]:
     """The entries that a table of *cls* may have."""
-    if dataclasses.is_dataclass(cls):
-        given = {f.name for f in dataclasses.fields(cls) if (f.default, f.default_factory) != NOTHING_GIVEN}
-    else:
-        given = set(cls._field_defaults)
-    return {name: Field(kind, name not in given) for name, kind in typing.get_type_hints(cls).items()}
+    return {field.name: field for field in structs.fields(cls)}
 
 
 def convert(kind: Any, value: object, file: str, key: str) -> Any:
@@ -115,7 +104,7 @@ def _parts(kind: Any) -> tuple[Any, tuple[Any, ...]]:
 
 def is_table(kind: type[Any]) -> bool:
     """Whether values of *kind* are tables in a file."""
-    return hasattr(kind, "_fields") or dataclasses.is_dataclass(kind)
+    return issubclass(kind, Datum)
 
 
 def under(key: str, name: str) -> str:

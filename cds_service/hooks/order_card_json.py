@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from itertools import count
 
 from cds_service.clinical.words import order_phrases as say
@@ -33,7 +32,7 @@ class OrderCardWriter:
         written, kept = [], []
         for card in cards:
             suggestions = [(one, made) for one in card.suggestions if (made := self._suggestion(card, one)) is not None]
-            kept.append(replace(card, suggestions=tuple(one for one, _ in suggestions)))
+            kept.append(card.changed(suggestions=tuple(one for one, _ in suggestions)))
             written.append(self._writer.hook_card(card, self.detail(card), [made for _, made in suggestions]))
         return Cards(written), tuple(kept)
 

@@ -111,7 +111,7 @@ class _Hook:
     ) -> tuple[Cards, Evaluation]:
         """The response, and the evaluation with the suggestions that it has."""
         response, cards = OrderCardWriter(writer, context.read.resources, ordered).write(evaluation.order_cards)
-        return response, evaluation._replace(order_cards=cards)
+        return response, evaluation.changed(order_cards=cards)
 
 
 def select(terms: Terminology, guidance: Guidance, off: Iterable[str] = (), *, patient_alone: bool = False) -> Service:

@@ -491,6 +491,6 @@ def test_the_longest_prefix_tells_the_group(code, group):
 def test_a_name_that_would_never_be_found(table, key, name):
     """A site's own name must be written as it is looked for, and go on only after four letters: otherwise no start."""
     names = engine().guidance.names
-    damaged = names._replace(**{table: getattr(names, table)._replace(**{key: (name,)})})
+    damaged = names.changed(**{table: getattr(names, table).changed(**{key: (name,)})})
     with pytest.raises(GuidanceError, match=f"{table}.{key}"):
         terminology.load(damaged)

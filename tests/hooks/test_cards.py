@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import statistics
 from datetime import date
@@ -34,7 +33,7 @@ WEEKLY = "d2-weekly"
 
 
 def _card(name: str = "K-CKD", **members: object) -> Card:
-    return Card(name, "info", phrases.S_CKD())._replace(**members)  # type: ignore[arg-type]
+    return Card(name, "info", phrases.S_CKD()).changed(**members)
 
 
 def _written(*cards: Card, writer: CardWriter = WRITER) -> list[Json]:
@@ -325,11 +324,11 @@ def test_links_are_verified(name: str) -> None:
 def test_unverified_sources_are_never_linked() -> None:
     """Section 14: when a source loses its mark its link is gone, and without any the member is left out."""
     one = dict(GUIDANCE.evidence)
-    one["demay-2024"] = dataclasses.replace(one["demay-2024"], verified=False)
-    none = {key: dataclasses.replace(entry, verified=False) for key, entry in GUIDANCE.evidence.items()}
+    one["demay-2024"] = one["demay-2024"].changed(verified=False)
+    none = {key: entry.changed(verified=False) for key, entry in GUIDANCE.evidence.items()}
 
     def linked(evidence: dict[str, Evidence]) -> list[str]:
-        guidance = dataclasses.replace(GUIDANCE, evidence=evidence)
+        guidance = GUIDANCE.changed(evidence=evidence)
         (found,) = _written(_card("K-DDEF"), writer=CardWriter(guidance, Orders(guidance)))
         assert found.get("links", True) != []
         return [link["url"] for link in found.get("links", ())]

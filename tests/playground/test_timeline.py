@@ -88,7 +88,7 @@ def test_what_cannot_be_placed_is_left_out():
 
 def test_limit_is_drawn_open():
     """<4 is a limit, not a value: its point is open."""
-    limit = result("4", date(2026, 1, 1))._replace(
+    limit = result("4", date(2026, 1, 1)).changed(
         interval=Interval(None, Decimal(4), high_closed=False), comparator="<"
     )
     plot, _ = drawn(limit)

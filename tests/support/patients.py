@@ -232,8 +232,8 @@ def request(**parts: Any) -> bytes:
 def engine(obesity_trigger: bool = False, **settings: Any) -> Engine:  # noqa: FBT001, FBT002 - a switch of the guidance
     """The engine of *settings*, as of 2026-03-02."""
     built = build_engine(Settings(as_of=AS_OF, **settings))
-    limits = replace(built.guidance.limits, trigger=replace(built.guidance.limits.trigger, obesity=obesity_trigger))
-    return replace(built, guidance=replace(built.guidance, limits=limits))
+    limits = built.guidance.limits.changed(trigger=built.guidance.limits.trigger.changed(obesity=obesity_trigger))
+    return replace(built, guidance=built.guidance.changed(limits=limits))
 
 
 class Seen:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from cds_service.clinical.cards import short_forms
+from cds_service.clinical.datum import Datum
 from cds_service.clinical.rules.course import CourseVerdicts, Trigger
 from cds_service.clinical.rules.gates import Gates
 from cds_service.clinical.rules.magnesium_request import Asks
@@ -16,7 +17,7 @@ from cds_service.clinical.trace import Trace
 from cds_service.clinical.words.card import Card, Indicator, Suggestion, Text
 
 
-class Case(NamedTuple):
+class Case(Datum, frozen=True):
     """What is decided before a row is asked: states, gates, the course (R1 to R4) and why 25(OH)D is asked for (T-D).
 
     Once the D map has answered, also its card and who asks for magnesium (R5).

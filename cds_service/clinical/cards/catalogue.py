@@ -5,12 +5,11 @@ What a card is called, its topic, blocks and links stand in `cards.toml`; how ur
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from cds_service.clinical.cards.drafts import MAGNESIUM_LAB, VITAMIN_D_LAB
+from cds_service.clinical.datum import Datum
 
 
-class Traits(NamedTuple):
+class Traits(Datum, frozen=True):
     """What is so of one card in every response.
 
     `status`: it tells a finding (R18, R19). `asks`: it only asks for this test, and goes when the test is under way

@@ -58,17 +58,17 @@ def with_request(case: Case, card: Card | None) -> Case:
     asks = who_asks(case.s, "" if card is None else card.id, carries=carries)
     if card is not None:
         card = REQUESTS[asks](case.s, card) if asks in REQUESTS else card
-    return case._replace(vitamin_d=card, asks=asks)
+    return case.changed(vitamin_d=card, asks=asks)
 
 
 def _carried(s: States, card: Card) -> Card:
     """R5c: the test is the last action of each suggestion, or the only suggestion; one under way is not asked again."""
     test = LabDraft(MAGNESIUM_LAB, drafts.magnesium_reason(s))
     if s.is_under_way(test.test, test.on):
-        return card._replace(beware=(*card.beware, phrases.BEWARE_MAGNESIUM_UNDER_WAY(), *_wasting_too(s)))
-    carried = tuple(item._replace(drafts=(*item.drafts, test)) for item in card.suggestions)
+        return card.changed(beware=(*card.beware, phrases.BEWARE_MAGNESIUM_UNDER_WAY(), *_wasting_too(s)))
+    carried = tuple(item.changed(drafts=(*item.drafts, test)) for item in card.suggestions)
     beware = (*card.beware, _check_magnesium_too(s), *_wasting_too(s))
-    return card._replace(beware=beware, suggestions=carried or (Suggestion((test,)),))
+    return card.changed(beware=beware, suggestions=carried or (Suggestion((test,)),))
 
 
 def _check_magnesium_too(s: States) -> Text:
@@ -86,7 +86,7 @@ def _wasting_too(s: States) -> list[Text]:
 
 def _with_resistance(s: States, card: Card) -> Card:
     """R5a: the test is all that K-RESIST offers."""
-    return card._replace(
+    return card.changed(
         found=(*card.found, *findings.unknown_magnesium(s)),
         beware=(*card.beware, *_wasting_too(s)),
         suggestions=drafts.labs([MAGNESIUM_LAB], drafts.vitamin_d_reason(s)),
@@ -99,7 +99,7 @@ def _both(s: States, card: Card) -> Card:
     magnesium = LabDraft(MAGNESIUM_LAB, alone.labs[0].because)
     together = Suggestion((*alone.drafts, magnesium), "both")
     found = (*card.found, *findings.unknown_magnesium(s))
-    return card._replace(found=found, suggestions=(together, Suggestion(alone.drafts, "alone")))
+    return card.changed(found=found, suggestions=(together, Suggestion(alone.drafts, "alone")))
 
 
 REQUESTS: Mapping[Asks, Callable[[States, Card], Card]] = {

@@ -47,7 +47,7 @@ def low_with_very_low_calcium(case: Case) -> Card | None:
     )
     card = build(case, name, drafts.alarm(s), summary, parts)
     finding = f"calcium {calcium.shown} {calcium.unit} on {calcium.day}"
-    return card._replace(finding=finding, found_on=calcium.day)
+    return card.changed(finding=finding, found_on=calcium.day)
 
 
 def deficient(case: Case) -> Card | None:

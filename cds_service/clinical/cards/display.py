@@ -33,7 +33,7 @@ def fold(cards: list[Card], max_cards: int, entries: Mapping[str, CardEntry], tr
     for card_id in folded:
         trace.yes("FOLD", "{} is one line under {}", card_id, shown[place].id)
     titles = tuple(entries[card_id].display for card_id in folded)
-    shown[place] = shown[place]._replace(also_noted=titles)
+    shown[place] = shown[place].changed(also_noted=titles)
     return tuple(shown)
 
 

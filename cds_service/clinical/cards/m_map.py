@@ -124,7 +124,7 @@ def without_adjunct(cards: list[Card], case: Case) -> list[Card]:
     m = case.s.m
     if m.state not in (M.NORM, M.LAT) and not m.inside_range:
         return cards
-    alone = case._replace(vitamin_d=None)
+    alone = case.changed(vitamin_d=None)
     rows = {"K-MGADJ": normal_adjunct, "K-MGLAT": latent, "K-MGLOW": low}
     found = [rows[card.id](alone) if card.offers_drug and card.id in rows else card for card in cards]
     return [card for card in found if card is not None]

@@ -57,8 +57,8 @@ def _without(card: Card, drop: Callable[[LabDraft], bool]) -> Card:
     for suggestion in card.suggestions:
         drafts = tuple(draft for draft in suggestion.drafts if not _drops(draft, drop))
         if drafts and all(drafts != other.drafts for other in suggestions):
-            suggestions.append(suggestion._replace(drafts=drafts))
-    return card._replace(suggestions=_renamed(suggestions, card))
+            suggestions.append(suggestion.changed(drafts=drafts))
+    return card.changed(suggestions=_renamed(suggestions, card))
 
 
 def _drops(draft: Draft, drop: Callable[[LabDraft], bool]) -> bool:
@@ -68,5 +68,5 @@ def _drops(draft: Draft, drop: Callable[[LabDraft], bool]) -> bool:
 def _renamed(suggestions: list[Suggestion], card: Card) -> tuple[Suggestion, ...]:
     """A note that tells alternatives apart is no longer true of a single one left."""
     if len(suggestions) == 1 and len(card.suggestions) > 1:
-        return (suggestions[0]._replace(note=""),)
+        return (suggestions[0].changed(note=""),)
     return tuple(suggestions)

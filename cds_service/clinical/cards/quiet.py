@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from cds_service.clinical.cards.display import LEVEL
+from cds_service.clinical.datum import Datum
 from cds_service.clinical.guidance_types import MOST_QUIET_DAYS, FeedbackTopic, Guidance
 from cds_service.clinical.interval import Interval
 from cds_service.clinical.states.derive import States
@@ -23,7 +24,7 @@ ACCEPTED = "a suggestion was accepted"
 AnyCard = TypeVar("AnyCard", Card, OrderCard)
 
 
-class Said(NamedTuple):
+class Said(Datum, frozen=True):
     """What a clinician said of an earlier card, and on which `day`.
 
     `reason` is one of the guidance; if empty, a suggestion was accepted, whose first test is for `follow_up`. `level`
@@ -38,7 +39,7 @@ class Said(NamedTuple):
     follow_up: date | None = None
 
 
-class Quiet(NamedTuple):
+class Quiet(Datum, frozen=True):
     """A card that is not shown: its id and topic, why in words, since when, and the first day it may speak again."""
 
     rule: str
@@ -77,7 +78,7 @@ def adjunct_too(
     for card_id in gone:
         trace.yes("QUIET", "{} is quiet with K-DDEF until {}: no vitamin D order is shown", card_id, answered.until)
     topics = s.guidance.cards
-    return left, (*hushed, *(answered._replace(rule=card_id, topic=topics[card_id].topic) for card_id in gone))
+    return left, (*hushed, *(answered.changed(rule=card_id, topic=topics[card_id].topic) for card_id in gone))
 
 
 def _quiet(card: Card | OrderCard, said: list[Said], s: States, trace: Trace) -> Quiet | None:

@@ -47,4 +47,4 @@ def with_ckd(s: States, card: Card) -> Card:
     if card.indicator == "critical" or CKD_BLOCK not in s.guidance.cards[card.id].blocks:
         return card
     so = (*card.so, phrases.SO_DIALYSIS_UNIT()) if s.kidney.dialysis else card.so
-    return card._replace(so=so, background=phrases.BLOCKS[CKD_BLOCK]())
+    return card.changed(so=so, background=phrases.BLOCKS[CKD_BLOCK]())

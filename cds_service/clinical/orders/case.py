@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 
+from cds_service.clinical.datum import Datum
 from cds_service.clinical.facts import Dose, Drafted, Drafts, MedicationOrder, PatientFacts, Source
 from cds_service.clinical.rules import gates
 from cds_service.clinical.rules.gates import Closed
@@ -24,8 +25,7 @@ REPLACEMENT_SOURCES = (
 """What must be known whole before another drug or rhythm is offered (part 4)."""
 
 
-@dataclass(frozen=True, slots=True)
-class OrderCase:
+class OrderCase(Datum, frozen=True):
     """One draft, and what it is judged by.
 
     `s` are the states of the chart, in which the tests of the other drafts are under way. `others` are the current
@@ -57,7 +57,7 @@ class OrderCase:
     def closed(self) -> tuple[Closed, ...]:
         """Why no other drug or rhythm may be offered (part 4): the gates of a course over the others, and sources."""
         current = tuple(map(_blocking, self.others))
-        over = replace(self.s, therapy=self.s.therapy.with_current(current))
+        over = self.s.changed(therapy=self.s.therapy.with_current(current))
         found = list(gates.decide(over, Trace()).course)
         told = {str(item.reason.values.get("source")) for item in found}
         for source in REPLACEMENT_SOURCES:
@@ -102,8 +102,8 @@ def is_trace(order: MedicationOrder) -> bool:
 def _blocking(order: MedicationOrder) -> MedicationOrder:
     """The order as the gates read it: a trace closes none, and of one dose no IU a day is told."""
     if is_trace(order):
-        return order._replace(sets=order.sets - {NUTRITIONAL})
-    return order._replace(dose=None) if order.dose is not None and order.dose.is_once else order
+        return order.changed(sets=order.sets - {NUTRITIONAL})
+    return order.changed(dose=None) if order.dose is not None and order.dose.is_once else order
 
 
 def chart(facts: PatientFacts, drafts: Drafts) -> PatientFacts:
@@ -111,7 +111,7 @@ def chart(facts: PatientFacts, drafts: Drafts) -> PatientFacts:
     written = drafts.written
     if not written:
         return facts
-    return facts._replace(
+    return facts.changed(
         medications=tuple(o for o in facts.medications if f"MedicationRequest/{o.id}" not in written),
         lab_orders=tuple(o for o in facts.lab_orders if f"ServiceRequest/{o.id}" not in written),
     )
@@ -139,8 +139,8 @@ def _with_tests(s: States, beside: Iterable[Drafted]) -> States:
     ordered = tuple(replace(other.lab, authored=s.today) for other in beside if other.lab is not None)
     if not ordered:
         return s
-    facts = s.facts._replace(lab_orders=(*s.facts.lab_orders, *ordered))
-    return replace(s, under_way=derive.under_way(facts, s.limits.pending, s.today))
+    facts = s.facts.changed(lab_orders=(*s.facts.lab_orders, *ordered))
+    return s.changed(under_way=derive.under_way(facts, s.limits.pending, s.today))
 
 
 def _renews(draft: Drafted, facts: PatientFacts, today: date) -> bool:
@@ -171,7 +171,7 @@ def with_reasons(s: States, draft: Drafted) -> States:
     problems = Problems(known.every, known.any_source | draft.reasons, known.by_code | draft.reasons)
     stages = {group for concept, group in draft.reasons if concept == "ckd"}
     ckd3 = bool(stages) and bool(stages - {"1", "2", None})
-    return replace(s, problems=problems, kidney=s.kidney._replace(ckd3_firm=s.kidney.ckd3_firm or ckd3))
+    return s.changed(problems=problems, kidney=s.kidney.changed(ckd3_firm=s.kidney.ckd3_firm or ckd3))
 
 
 def total(orders: Iterable[MedicationOrder]) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 
 from cds_service.clinical.cards.display import LEVEL
 from cds_service.clinical.cards.drafts import VITAMIN_D_LAB
@@ -136,10 +135,10 @@ def _without(card: OrderCard, drop: Callable[[LabDraft], bool]) -> OrderCard:
     """The card without the dropped tests; suggestions that are empty go, and equal ones are one."""
     kept: list[OrderSuggestion] = []
     for suggestion in card.suggestions:
-        left = suggestion._replace(labs=tuple(lab for lab in suggestion.labs if not drop(lab)))
+        left = suggestion.changed(labs=tuple(lab for lab in suggestion.labs if not drop(lab)))
         if (left.change is not None or left.labs) and left not in kept:
             kept.append(left)
-    return replace(card, suggestions=tuple(kept))
+    return card.changed(suggestions=tuple(kept))
 
 
 def _one_of(tests: frozenset[str]) -> Callable[[LabDraft], bool]:
@@ -157,7 +156,7 @@ def one_a_topic(cards: Iterable[OrderCard], guidance: Guidance, trace: Trace) ->
         names = dict.fromkeys(other.name for other in others if other.place != first.place)
         if others:
             trace.yes("TOPIC", "{}: one card for {} drafts", topic, len(listed))
-        kept.append(replace(first, also=tuple(names)))
+        kept.append(first.changed(also=tuple(names)))
     return kept
 
 

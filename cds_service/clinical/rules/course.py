@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
+from cds_service.clinical.datum import Datum
 from cds_service.clinical.days import days_between
 from cds_service.clinical.states.bands import D, M
 from cds_service.clinical.states.derive import States
@@ -13,7 +14,7 @@ from cds_service.clinical.words import phrases
 from cds_service.clinical.words.card import Text
 
 
-class CourseVerdicts(NamedTuple):
+class CourseVerdicts(Datum, frozen=True):
     """What is so of the course: R1 to R3 with their reasons, and the path of R4."""
 
     overdue: Verdict
@@ -84,7 +85,7 @@ def at_target(s: States) -> Literal["a", "b"] | None:
     return None if s.therapy.taking("nutritional-vitd") else "b"
 
 
-class Trigger(NamedTuple):
+class Trigger(Datum, frozen=True):
     """The trigger that fired: its number in section 11 and its reason."""
 
     number: int

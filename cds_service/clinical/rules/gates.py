@@ -7,8 +7,8 @@ is not available is closed: unknown never unlocks a suggestion (section 9.6).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
+from cds_service.clinical.datum import Datum
 from cds_service.clinical.facts import Availability, MedicationOrder, Source
 from cds_service.clinical.numbers import grouped
 from cds_service.clinical.states.bands import D, M
@@ -37,7 +37,7 @@ READS = {
 """The sources that a gate reads: it is closed by each that is not available."""
 
 
-class Hold(NamedTuple):
+class Hold(Datum, frozen=True):
     """One hard hold. `by_value`: from a laboratory value rather than a condition."""
 
     id: str
@@ -45,14 +45,14 @@ class Hold(NamedTuple):
     by_value: bool = False
 
 
-class Closed(NamedTuple):
+class Closed(Datum, frozen=True):
     """One reason that closes one gate."""
 
     gate: str
     reason: Text
 
 
-class Gates(NamedTuple):
+class Gates(Datum, frozen=True):
     """The closed gates of each plan (second table of section 10), and the hard holds behind G-HOLD.
 
     `held`: the holds matter here, so that K-HOLD speaks (R11). `advice`: magnesium may be advised in words (G-ADV).

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
-from typing import NamedTuple
 
+from cds_service.clinical.datum import Datum
 from cds_service.clinical.facts import Family
 from cds_service.clinical.guidance_types import Overlay, Profile
 from cds_service.clinical.interval import Interval
@@ -51,7 +51,7 @@ SPANNING_M: dict[tuple[M, ...], M] = {(M.SEV, M.LOW): M.LOW, (M.HIGH, M.VHIGH): 
 """The interval rule (section 4.4): what a value over two neighbouring bands counts as; any other span is open."""
 
 
-class Edges(NamedTuple):
+class Edges(Datum, frozen=True):
     """The edges of the 25(OH)D bands in force, in one unit family.
 
     Below `deficient`: DEF; below `insufficient`: INS; up to and with `adequate_to`: OK (or NOBAND); up to and with

@@ -5,8 +5,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from datetime import date
 from decimal import Decimal
-from typing import NamedTuple, Self
+from typing import Self
 
+from cds_service.clinical.datum import Datum
 from cds_service.clinical.days import days_between
 from cds_service.clinical.factors import CALCIUM
 from cds_service.clinical.facts import LabResult, PatientFacts
@@ -18,7 +19,7 @@ from cds_service.clinical.states.results import age_in_days, highest_first, inte
 FORM_RANK = {"ionised": 0, "corrected": 1, "computed": 2, "uncorrected": 3}
 
 
-class Calcium(NamedTuple):
+class Calcium(Datum, frozen=True):
     """The calcium that counts. `form`: ionised, corrected (by the laboratory), computed (with albumin), uncorrected.
 
     `limit` is what `high` is above, in the unit family of the result. `high` holds at any age of the result; `low`,
@@ -112,7 +113,7 @@ def _choose(
     return best[0] if len(best) == 1 else min(best, key=lambda one: (highest_first(one[0], CALCIUM), str(one[0])))
 
 
-class Albumins(NamedTuple):
+class Albumins(Datum, frozen=True):
     """Albumin in g/dL by day: the lowest of each day, and the days in order, so that the nearest is found at once."""
 
     lowest: dict[int, Decimal]
@@ -145,7 +146,7 @@ def _corrected(result: LabResult, albumins: Albumins, limits: CalciumLimits) -> 
     shift = Decimal("0.8") * (4 - grams) if result.family == "mass" else Decimal("0.02") * (40 - 10 * grams)
     value = interval_of(result).plus(Interval.point(shift))
     unit = CALCIUM.unit(result.family)
-    return result._replace(interval=value, reported=None, text=spelled(value), unit=unit), "computed"
+    return result.changed(interval=value, reported=None, text=spelled(value), unit=unit), "computed"
 
 
 def plausible_results(facts: PatientFacts, limits: Limits, today: date) -> list[LabResult]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
-from typing import NamedTuple
 
+from cds_service.clinical.datum import Datum
 from cds_service.clinical.days import days_between
 from cds_service.clinical.factors import PHOSPHATE
 from cds_service.clinical.facts import LabResult, PatientFacts, Source
@@ -25,15 +24,14 @@ from cds_service.clinical.states.vitamin_d import BandRules, VitaminD
 G3, G4 = 3, 4
 
 
-class Pending(NamedTuple):
+class Pending(Datum, frozen=True):
     """A test that is under way: its analyte (the code itself where it is of no value set) and the day it is for."""
 
     analyte: str
     day: date
 
 
-@dataclass(frozen=True, slots=True)
-class States:
+class States(Datum, frozen=True):
     """What the logic knows of the patient on `today`. `indication` is the established indication, or empty.
 
     `newest` is the newest usable result of each companion analyte that has one, `under_way` the tests that are pending,
@@ -156,14 +154,14 @@ def with_own_ranges(facts: PatientFacts, person: Person) -> PatientFacts:
         return tuple(_with_own_range(result, facts, person) for result in results)
 
     magnesium, calcium, pth = settled(facts.magnesium), settled(facts.calcium), settled(facts.pth)
-    return facts._replace(magnesium=magnesium, calcium=calcium, pth=pth)
+    return facts.changed(magnesium=magnesium, calcium=calcium, pth=pth)
 
 
 def _with_own_range(result: LabResult, facts: PatientFacts, person: Person) -> LabResult:
     if not result.ranges:
         return result
     low, high = own_range(result.ranges, age=person.age, sex=facts.sex, pregnant=person.pregnant)
-    return result._replace(reference_low=low, reference_high=high, ranges=())
+    return result.changed(reference_low=low, reference_high=high, ranges=())
 
 
 def established_indication(problems: Problems, renal: Kidney, ca: Calcium, drugs: Therapy, limits: Limits) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
-from typing import NamedTuple
 
+from cds_service.clinical.datum import Datum
 from cds_service.clinical.days import days_between, whole_years
 from cds_service.clinical.facts import LabResult, PatientFacts
 from cds_service.clinical.interval import Interval
@@ -20,7 +20,7 @@ G3, G4, G5 = 3, 4, 5
 BLOOD = "blood"
 
 
-class Egfr(NamedTuple):
+class Egfr(Datum, frozen=True):
     """One eGFR in mL/min/1.73 m2, reported or computed from creatinine on *day*."""
 
     value: Decimal
@@ -30,7 +30,7 @@ class Egfr(NamedTuple):
     rank: tuple[int, int, float, int, int]
 
 
-class Kidney(NamedTuple):
+class Kidney(Datum, frozen=True):
     """The state of the kidneys. `stage` is G1 to G5 as 1 to 5, 0 where nothing is known.
 
     `ckd3_firm` leaves out text-only conditions; `egfr_for_magnesium` is the eGFR fresh enough for G-MG (9.4);

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import NamedTuple
 
+from cds_service.clinical.datum import Datum
 from cds_service.clinical.factors import MAGNESIUM
 from cds_service.clinical.facts import USABLE, LabResult, PatientFacts
 from cds_service.clinical.limits import Limits, MagnesiumLimits
@@ -20,7 +20,7 @@ ALARMS = frozenset({M.SEV, M.HIGH, M.VHIGH})
 GOOD = (M.LAT, M.NORM, None)
 
 
-class Magnesium(NamedTuple):
+class Magnesium(Datum, frozen=True):
     """The state of magnesium. `last_band` is the band of the newest usable result of any age.
 
     `was_severe`: not known now, but severely low when last usable; or in a result without a date, or one of

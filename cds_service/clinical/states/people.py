@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
-from typing import NamedTuple
 
+from cds_service.clinical.datum import Datum
 from cds_service.clinical.days import days_between, whole_years
 from cds_service.clinical.facts import LabResult, PatientFacts, Problem, Source
 from cds_service.clinical.limits import Limits
@@ -18,7 +18,7 @@ COUNT_WHEN_INACTIVE = frozenset({"transplant", "williams"})
 TOLD_OF_PREGNANCY = (Source.CONDITIONS, Source.VITALS)
 
 
-class Problems(NamedTuple):
+class Problems(Datum, frozen=True):
     """The conditions that count, and by value set: `any_source` from a code or text, `by_code` from a code."""
 
     every: tuple[Problem, ...]
@@ -52,7 +52,7 @@ def _counts(condition: Problem, today: date, dialysis_days: int) -> bool:
     return condition.concept == "dialysis" and last is not None and days_between(last, today) <= dialysis_days
 
 
-class Person(NamedTuple):
+class Person(Datum, frozen=True):
     """Age in whole years (the youngest possible), pregnancy, obesity. `pregnancy_known`: either answer is recorded."""
 
     age: int | None

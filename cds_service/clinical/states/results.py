@@ -8,8 +8,9 @@ from decimal import Decimal
 from enum import StrEnum
 from itertools import combinations, groupby, pairwise
 from operator import attrgetter
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
+from cds_service.clinical.datum import Datum
 from cds_service.clinical.days import days_between
 from cds_service.clinical.factors import Conversion
 from cds_service.clinical.facts import BLOCKED, EMPTY, USABLE, LabResult, OwnRange
@@ -32,7 +33,7 @@ NONE, UNDETERMINED, STALE, FRESH = Standing
 """Names of their own, as those of `Kind` are."""
 
 
-class Analyte(NamedTuple, Generic[B]):
+class Analyte(Datum, Generic[B], frozen=True):
     """How results of 25(OH)D or of magnesium are judged.
 
     `band` is the band of a usable result, `None` where it cannot be told. `alarms` are the bands that no unusable
@@ -50,7 +51,7 @@ class Analyte(NamedTuple, Generic[B]):
     oldest: int | None = None
 
 
-class Judged(NamedTuple, Generic[B]):
+class Judged(Datum, Generic[B], frozen=True):
     """The result that decides, and what stands beside it.
 
     `result` is the deciding one (for UNDETERMINED an untrusted one), `band` its band. `problem` is why nothing can be
@@ -88,7 +89,7 @@ class Judged(NamedTuple, Generic[B]):
         return {UNDETERMINED: undetermined, STALE: stale}.get(self.standing, unknown)
 
 
-class Contested(NamedTuple):
+class Contested(Datum, frozen=True):
     """A usable result, and those of its moment that cannot be used and say something else."""
 
     claim: LabResult
@@ -102,7 +103,7 @@ def judge(results: Iterable[LabResult], analyte: Analyte[B], today: date) -> Jud
     undated = sorted((r for r in checked if r.day is None and r.kind is not EMPTY), key=_as_shown)
     usable = tuple(result for result in ordered if result.kind is USABLE)
     dated = _judge_dated(ordered, usable, contested, analyte, today)
-    found = dated._replace(
+    found = dated.changed(
         usable=usable,
         passed_over=ordered[0] if ordered and ordered[0].kind is EMPTY else None,
         undated=tuple(result for result in undated if result.kind is USABLE),
@@ -130,7 +131,7 @@ def _judge_dated(
     if dispute is not None:
         claimed = _judge_usable(dispute.claim, [dispute.claim, *usable], analyte, today)
         if claimed.band in analyte.alarms:
-            return claimed._replace(beside=dispute.against)
+            return claimed.changed(beside=dispute.against)
     if age_in_days(measured, today) > long_window:
         return Judged(NONE)
     moment = measured.recency[:2]
@@ -163,11 +164,9 @@ def _beside_undated(found: Judged[B], undated: Sequence[LabResult], analyte: Ana
     if not differing:
         return found
     if found.band in analyte.alarms and found.standing is not NONE:
-        return found._replace(beside=found.beside + differing)
+        return found.changed(beside=found.beside + differing)
     lost = tuple(block(result, "no-date") for result in differing)
-    return found._replace(
-        standing=UNDETERMINED, result=lost[0], band=None, problem="no-date", untrusted=lost, beside=()
-    )
+    return found.changed(standing=UNDETERMINED, result=lost[0], band=None, problem="no-date", untrusted=lost, beside=())
 
 
 def age_in_days(result: LabResult, today: date) -> int:
@@ -199,7 +198,7 @@ def newest_first(results: Iterable[LabResult]) -> list[LabResult]:
 
 def block(result: LabResult, problem: str) -> LabResult:
     """The same result, no longer trusted, because of *problem*."""
-    return result._replace(kind=BLOCKED, problem=problem)
+    return result.changed(kind=BLOCKED, problem=problem)
 
 
 def block_future(results: Iterable[LabResult], today: date, future_days: int) -> list[LabResult]:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from operator import attrgetter
-from typing import NamedTuple
 
+from cds_service.clinical.datum import Datum
 from cds_service.clinical.days import add_days, days_between, whole_months
 from cds_service.clinical.facts import MedicationOrder
 from cds_service.clinical.limits import TherapyLimits
@@ -20,7 +20,7 @@ CATABOLISM, MALABSORPTION = "vitd-catabolism", "vitd-malabsorption"
 GLUCOCORTICOIDS = "glucocorticoids"
 
 
-class Course(NamedTuple):
+class Course(Datum, frozen=True):
     """The course-grade order that counts, `s` the start of its chain, `month3` the day month 3 is reached.
 
     `s` and `month3` are `None` where the start is unknown; `ended` is `None` while the order is current.
@@ -32,7 +32,7 @@ class Course(NamedTuple):
     ended: date | None
 
 
-class Therapy(NamedTuple):
+class Therapy(Datum, frozen=True):
     """What the patient takes now, and the vitamin D course (sections 7.4 and 9.3). IU a day; `current` of any set."""
 
     current: tuple[MedicationOrder, ...]
@@ -52,7 +52,7 @@ class Therapy(NamedTuple):
 
     def with_current(self, orders: tuple[MedicationOrder, ...]) -> Therapy:
         """The same, where *orders* are current and no others; the course and the totals stay."""
-        return self._replace(current=orders, by_set=_by_set(orders))
+        return self.changed(current=orders, by_set=_by_set(orders))
 
     def first(self, *drug_sets: str) -> MedicationOrder | None:
         """The first current order of any of *drug_sets*, in that order."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
-from typing import NamedTuple
 
+from cds_service.clinical.datum import Datum
 from cds_service.clinical.factors import VITAMIN_D
 from cds_service.clinical.facts import USABLE, Family, LabResult, PatientFacts
 from cds_service.clinical.guidance_types import Overlay, Profile
@@ -19,7 +19,7 @@ LOW = (D.DEF, D.INS)
 ALARMS = frozenset({D.HIGH, D.TOX})
 
 
-class BandRules(NamedTuple):
+class BandRules(Datum, frozen=True):
     """What decides the edges: profile, overlay (in CKD G3 or worse), indication, PTH."""
 
     profile: Profile
@@ -32,7 +32,7 @@ class BandRules(NamedTuple):
         return edges_in_force(self.profile, self.overlay, family, indicated=self.indicated, pth_normal=self.pth_normal)
 
 
-class VitaminD(NamedTuple):
+class VitaminD(Datum, frozen=True):
     """The state of 25(OH)D. `last_band` is the band of the newest usable result of any age.
 
     `banded_on` is the day of the newest usable result that can be banded. `provisional` is why a band is provisional

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
+
+from cds_service.clinical.datum import Datum
 
 Value: TypeAlias = "str | Text | tuple[Text, ...]"
 Indicator = Literal["info", "warning", "critical"]
@@ -16,14 +18,14 @@ class RecordText(str):
     __slots__ = ()
 
 
-class Text(NamedTuple):
+class Text(Datum, frozen=True):
     """A key of `wording.toml` and the values that fill it; a value may be a text itself, or several."""
 
     key: str
     values: Mapping[str, Value]
 
 
-class DrugDraft(NamedTuple):
+class DrugDraft(Datum, frozen=True):
     """A MedicationRequest to draft: a key of `orders.toml`, its reason, sentences added for the patient."""
 
     order: str
@@ -31,7 +33,7 @@ class DrugDraft(NamedTuple):
     added: tuple[Text, ...] = ()
 
 
-class LabDraft(NamedTuple):
+class LabDraft(Datum, frozen=True):
     """A ServiceRequest to draft: a test of `orders.toml`, the day it is for, urgency, the result it is about."""
 
     test: str
@@ -47,7 +49,7 @@ Note = Literal["", "step-down", "maintenance", "adjunct", "both", "alone"]
 """What the label of a suggestion says beside its drafts (section 14.2)."""
 
 
-class Suggestion(NamedTuple):
+class Suggestion(Datum, frozen=True):
     """One click: all its drafts apply together. Alternatives are separate suggestions."""
 
     drafts: tuple[Draft, ...]
@@ -67,7 +69,7 @@ class Suggestion(NamedTuple):
         return None
 
 
-class Card(NamedTuple):
+class Card(Datum, frozen=True):
     """One card of the catalogue (section 14), in the parts of its detail (section 14.3).
 
     `found` is one line, the driving result first; `so` is why nothing is offered. `beware` are bullets, the most

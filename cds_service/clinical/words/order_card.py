@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
-from typing import Literal, NamedTuple
+from typing import Literal
 
+from cds_service.clinical.datum import Datum
 from cds_service.clinical.words.card import Indicator, LabDraft, Text
 
 
-class Change(NamedTuple):
+class Change(Datum, frozen=True):
     """What is done to the draft that a card is about.
 
     `remove` it; `replace` its drug by `order`, a key of `orders.toml`; give it the `weekly` rhythm of `order`; add the
@@ -28,15 +28,14 @@ class Change(NamedTuple):
 REMOVE = Change("remove")
 
 
-class OrderSuggestion(NamedTuple):
+class OrderSuggestion(Datum, frozen=True):
     """One click: what changes the draft comes first, tests after it (clients may stop at what they understand)."""
 
     change: Change | None
     labs: tuple[LabDraft, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class OrderCard:
+class OrderCard(Datum, frozen=True):
     """One card about one draft: the row it is of, its parts, what it offers.
 
     `place` is that of the draft, `name` what it is called, `also` the other drafts of which the same is true. `level`

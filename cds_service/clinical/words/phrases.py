@@ -7,13 +7,12 @@ stops the program when it starts.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from cds_service.clinical.datum import Datum
 from cds_service.clinical.words.card import Text, Value
 
 
-@dataclass(frozen=True, slots=True)
-class Phrase:
+class Phrase(Datum, frozen=True):
     """One sentence: call it with its values."""
 
     key: str

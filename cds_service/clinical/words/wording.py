@@ -5,10 +5,10 @@ And the states as the trace tells them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 
 from cds_service.clinical import factors
+from cds_service.clinical.datum import Datum
 from cds_service.clinical.facts import Family, LabResult
 from cds_service.clinical.limits import Cut
 from cds_service.clinical.numbers import plain, short, spelled
@@ -109,8 +109,7 @@ def _why(s: States, problem: str, provisional: str) -> InWords | str:
     return InWords(phrases.PROVISIONAL[provisional](), s.guidance.wording) if provisional else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(Datum, frozen=True):
     """A result as the trace tells it; spelled out only when the trace is read."""
 
     result: LabResult | None
