@@ -124,9 +124,11 @@ class Front:
         loop = asyncio.get_running_loop()
         over: asyncio.Future[None] = loop.create_future()
         working.add_done_callback(lambda _: loop.call_soon_threadsafe(self._done, work, held, over))
+        watching = loop.call_later(SOON, _watch, over, exchange)
         try:
-            await _while_awaited(over, exchange)
+            await over
         finally:
+            watching.cancel()
             working.cancel()  # where it has not begun it is taken back: nobody waits for it any more
         return working.result()
 
@@ -182,23 +184,16 @@ def _let_go(error: BaseException | None) -> None:
         error = error.__cause__ or error.__context__
 
 
-async def _while_awaited(over: asyncio.Future[None], exchange: RsgiExchange) -> None:
-    """Wait until the work is *over*.
+def _watch(over: asyncio.Future[None], exchange: RsgiExchange) -> None:
+    """From now on *over* ends with `ClientGone` as soon as whoever called has gone away."""
 
-    Raises:
-        ClientGone: whoever called has gone away before.
-    """
-    waiting: set[asyncio.Future[Any]] = {over}
-    try:
-        await asyncio.wait(waiting, timeout=SOON)
+    def leave(_: asyncio.Future[None]) -> None:
         if not over.done():
-            waiting.add(asyncio.ensure_future(exchange.client_disconnect()))
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        if not over.done():
-            raise ClientGone("Whoever called has gone away before the answer")
-    finally:
-        for one in waiting:
-            one.cancel()
+            over.set_exception(ClientGone("Whoever called has gone away before the answer"))
+
+    gone = asyncio.ensure_future(exchange.client_disconnect())
+    gone.add_done_callback(leave)
+    over.add_done_callback(lambda _: gone.cancel())
 
 
 def _call(application: WSGIApplication, environment: WSGIEnvironment, body: bytes) -> WholeAnswer:
