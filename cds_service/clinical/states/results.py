@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
@@ -36,14 +36,14 @@ class Analyte(NamedTuple, Generic[B]):
     """How results of 25(OH)D or of magnesium are judged.
 
     `band` is the band of a usable result, `None` where it cannot be told. `alarms` are the bands that no unusable
-    result takes away. `window` is for how many days a usable result is fresh, given all usable ones; `long_window` the
-    same for blocked and empty results. `oldest` is the age in days beyond which a usable result counts as none.
-    `factor` brings the unit compared of a result to one that all unit families share.
+    result takes away. `window` is for how many days a usable result of this band is fresh, given all usable ones;
+    `long_window` the same for blocked and empty results. `oldest` is the age in days beyond which a usable result
+    counts as none. `factor` brings the unit compared of a result to one that all unit families share.
     """
 
     band: Callable[[LabResult], B | None]
     alarms: frozenset[B]
-    window: Callable[[LabResult, Sequence[LabResult]], int]
+    window: Callable[[LabResult, B | None, Sequence[LabResult]], int]
     long_window: Callable[[Sequence[LabResult]], int]
     factor: Callable[[LabResult], Decimal]
     future_days: int
@@ -81,11 +81,11 @@ class Judged(NamedTuple, Generic[B]):
         """The result that a state is told by: the deciding one, else the newest usable one."""
         return self.last if self.result is None else self.result
 
-    def state(self, *, undetermined: B, stale: B, unknown: B) -> B:
-        """The band of a fresh result, or which of these it is instead."""
+    def state(self, otherwise: Mapping[Standing, B]) -> B:
+        """The band of a fresh result, or what it is *otherwise*."""
         if self.standing is FRESH and self.band is not None:
             return self.band
-        return {UNDETERMINED: undetermined, STALE: stale}.get(self.standing, unknown)
+        return otherwise[self.standing]
 
 
 class Contested(NamedTuple):
@@ -117,11 +117,12 @@ def _judge_dated(
     analyte: Analyte[B],
     today: date,
 ) -> Judged[B]:
-    long_window = analyte.long_window(usable)
-    in_window = [result for result in ordered if age_in_days(result, today) <= long_window]
-    if in_window and all(result.kind is EMPTY for result in in_window):
-        return Judged(UNDETERMINED, in_window[0], problem="empty", untrusted=(in_window[0],))
     measured = next((result for result in ordered if result.kind is not EMPTY), None)
+    newest = ordered[0] if ordered else None
+    if newest is not None and newest is not measured:
+        long_window = analyte.long_window(usable)
+        if within(newest, long_window, today) and not within(measured, long_window, today):  # all in it are empty
+            return Judged(UNDETERMINED, newest, problem="empty", untrusted=(newest,))
     if measured is None:
         return Judged(NONE)
     if measured.kind is USABLE:
@@ -131,7 +132,7 @@ def _judge_dated(
         claimed = _judge_usable(dispute.claim, [dispute.claim, *usable], analyte, today)
         if claimed.band in analyte.alarms:
             return claimed._replace(beside=dispute.against)
-    if age_in_days(measured, today) > long_window:
+    if not within(measured, analyte.long_window(usable), today):
         return Judged(NONE)
     moment = measured.recency[:2]
     untrusted = tuple(r for r in ordered if r.kind is BLOCKED and r.recency[:2] == moment)
@@ -140,9 +141,8 @@ def _judge_dated(
 
 def _judge_usable(result: LabResult, usable: Sequence[LabResult], analyte: Analyte[B], today: date) -> Judged[B]:
     """A usable result; one too old that cannot be banded leaves nothing to read, rather than something stale."""
-    age = age_in_days(result, today)
-    fresh = age <= analyte.window(result, usable)
-    band = analyte.band(result)
+    age, band = age_in_days(result, today), analyte.band(result)
+    fresh = age <= analyte.window(result, band, usable)
     if band is None:
         if not fresh:
             return Judged(NONE)
