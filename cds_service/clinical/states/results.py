@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
-from itertools import combinations, groupby, pairwise
+from itertools import combinations, groupby
 from operator import attrgetter
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -197,6 +197,11 @@ def newest_first(results: Iterable[LabResult]) -> list[LabResult]:
     return sorted((result for result in results if result.day is not None), key=_recency)
 
 
+def _has_ties(results: Sequence[LabResult]) -> bool:
+    """Whether any of *results* are tied in every respect of section 5: most never are."""
+    return len({result.recency for result in results}) < len(results)
+
+
 def block(result: LabResult, problem: str) -> LabResult:
     """The same result, no longer trusted, because of *problem*."""
     return result._replace(kind=BLOCKED, problem=problem)
@@ -219,6 +224,8 @@ def _settle_ties(
     Of tied results the usable ones come first, so that an empty twin never hides a measurement. Also given back, by
     moment: the usable result where usable ones agree and only those that cannot be used differ.
     """
+    if not _has_ties(ordered):
+        return ordered, {}
     settled: list[LabResult] = []
     contested: dict[tuple[object, ...], Contested] = {}
     for moment, tied in groupby(ordered, _recency):
@@ -338,7 +345,7 @@ def usable_results(
     latest = -(today.toordinal() + future_days)
     usable = [r for r in results if r.kind is USABLE and r.day is not None and r.recency.day >= latest]
     usable.sort(key=_recency)
-    if any(one.recency == other.recency for one, other in pairwise(usable)):
+    if _has_ties(usable):
         usable = in_one_order(usable, tied)
         usable.sort(key=_recency)
     return usable
