@@ -135,7 +135,7 @@ def intermittent_d2(s: States, chosen: list[Card], gates: Gates) -> Card | None:
     if order is None or order.start is None or gates.held or any(card.id in carriers for card in chosen):
         return None
     days = days_between(order.start, s.today)
-    if days <= s.limits.therapy.intermittent_card_days or s.d.state in (D.HIGH, D.TOX):
+    if days <= s.limits.therapy.intermittent_card_days or s.d.high:
         return None
     found = (phrases.FOUND_INTERMITTENT_D2(drug=order.name, date=str(order.start)),)
     return Card(

@@ -27,7 +27,8 @@ from cds_service.clinical.states.results import (
 STAND_WHEN_HAEMOLYSED = (M.SEV, M.LOW)
 UNKNOWN = (M.UNK, M.STALE, M.INDET)
 ABNORMAL = (M.SEV, M.LOW, M.HIGH, M.VHIGH)
-ALARMS = frozenset({M.SEV, M.HIGH, M.VHIGH})
+TOO_HIGH = (M.HIGH, M.VHIGH)
+ALARMS = frozenset({M.SEV, *TOO_HIGH})
 GOOD = (M.LAT, M.NORM, None)
 OTHERWISE = {UNDETERMINED: M.INDET, STALE: M.STALE, NONE: M.UNK}
 """The state where no fresh result has a band."""

@@ -73,6 +73,11 @@ class VitaminD(NamedTuple):
         return self.state in LOW
 
     @property
+    def high(self) -> bool:
+        """Whether D is HIGH or TOX."""
+        return self.state in ALARMS
+
+    @property
     def day(self) -> date:
         """The day of the driving result (`d` of section 13)."""
         if self.result is None or self.result.day is None:
