@@ -19,6 +19,7 @@ from cds_service.clinical.cards.d_rows import (
 )
 from cds_service.clinical.cards.drafts import MAGNESIUM_LAB, VITAMIN_D_LAB
 from cds_service.clinical.days import whole_months
+from cds_service.clinical.numbers import short
 from cds_service.clinical.rules.magnesium_request import Asks, stale_and_abnormal, wasting_drug, who_asks
 from cds_service.clinical.states.bands import D
 from cds_service.clinical.states.derive import States
@@ -116,8 +117,8 @@ def toxic(case: Case) -> Card | None:
     if s.d.state is not D.TOX:
         return None
     result = driving(s)
-    edges = wording.vitamin_d_edges(s)
-    summary = phrases.S_DTOX(v=result.shown, u=result.unit, date=str(result.day), cut=edges["tox"], cu=edges["cu"])
+    cut, unit = short(s.d.edges.high_to), wording.vitamin_d_unit(s)
+    summary = phrases.S_DTOX(v=result.shown, u=result.unit, date=str(result.day), cut=cut, cu=unit)
     parts = Parts(
         found=findings.found_vitamin_d(s, *findings.found_calcium(s)),
         beware=[phrases.BEWARE_DTOX()],
@@ -132,8 +133,8 @@ def high(case: Case) -> Card | None:
     if s.d.state is not D.HIGH:
         return None
     result = driving(s)
-    edges = wording.vitamin_d_edges(s)
-    summary = phrases.S_DHIGH(**wording.value_of(result, s), cut=edges["top"], cu=edges["cu"])
+    cut, unit = short(s.d.edges.adequate_to), wording.vitamin_d_unit(s)
+    summary = phrases.S_DHIGH(**wording.value_of(result, s), cut=cut, cu=unit)
     parts = Parts(
         found=findings.found_vitamin_d(s, *findings.found_calcium(s)),
         beware=[phrases.BEWARE_DHIGH()],
