@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
+
 from cds_service.clinical.cards import drafts, findings, short_forms
 from cds_service.clinical.cards.catalogue import CATALOGUE
 from cds_service.clinical.cards.drafts import (
@@ -45,9 +48,14 @@ def beside(s: States, chosen: list[Card], gates: Gates, trace: Trace) -> list[Ca
         "R14": unusable_result(s),
         "R18": pregnancy(s, chosen),
     }
+    trace.later(partial(_trace_added, found))
+    return [card for card in found.values() if card is not None]
+
+
+def _trace_added(found: Mapping[str, Card | None], trace: Trace) -> None:
+    """Note by which rules cards were *found*, and why by others none."""
     for rule, card in found.items():
         trace.note(rule, card is not None, NOT_ADDED[rule] if card is None else "{} is added", card and card.id)
-    return [card for card in found.values() if card is not None]
 
 
 def hold(s: States, gates: Gates) -> Card | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from cds_service.clinical.cards import drafts, findings
 from cds_service.clinical.cards.case import Case, Parts, Row, first_answer
@@ -31,7 +32,7 @@ from cds_service.clinical.words.sentences import InWords
 
 def choose(case: Case, trace: Trace) -> Card | None:
     """The vitamin D card, or none."""
-    _trace_modifiers(case, trace)
+    trace.later(partial(_trace_modifiers, case))
     card = first_answer(ROWS, case, "D", trace)
     if card is None:
         trace.no("D:none", "no row of the D map answers: 25(OH)D is {}", case.s.d.state)

@@ -6,6 +6,8 @@ is not available is closed: unknown never unlocks a suggestion (section 9.6).
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import NamedTuple, TypeAlias
 
 from cds_service.clinical.facts import Availability, MedicationOrder, Source
@@ -81,9 +83,7 @@ def decide(s: States, trace: Trace) -> Gates:
     magnesium = [*people, *g_mg(s, harm), *g_dup_mg(s)]
     adjunct = [*magnesium, *g_adjunct(s)]
     advice = g_adv(s, harm)
-    every = (*common, *duplicate, *adjunct, *advice)
-    for closed in {(c.gate, c.reason.key, str(c.reason.values)): c for c in every}.values():
-        trace.yes(closed.gate, "{}", InWords(closed.reason, s.guidance.wording))
+    trace.later(partial(_trace_closed, (*common, *duplicate, *adjunct, *advice), s.guidance.wording))
     return Gates(
         course=_once([*common, *duplicate]),
         step_down=_once(common),
@@ -93,6 +93,12 @@ def decide(s: States, trace: Trace) -> Gates:
         held=holds_matter(s, hard),
         advice=not advice,
     )
+
+
+def _trace_closed(every: Iterable[Closed], wording: Mapping[str, str], trace: Trace) -> None:
+    """Note each reason of each gate once."""
+    for closed in {(c.gate, c.reason.key, str(c.reason.values)): c for c in every}.values():
+        trace.yes(closed.gate, "{}", InWords(closed.reason, wording))
 
 
 def _once(closed: list[Closed]) -> tuple[Closed, ...]:
