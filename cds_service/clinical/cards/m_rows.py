@@ -73,9 +73,10 @@ def low(case: Case) -> Card | None:
     urgent = s.calcium.very_low or s.digoxin_alarm
     offered = not urgent and (by_r16 or (not s.m.inside_range and not closed))
     calcium = findings.found_calcium(s) if s.calcium.very_low else []
+    risks, salts = _beside_low(s), calcium_salts(s)
     parts = Parts(
         found=findings.found_magnesium(s, *calcium, *findings.wasting(s)),
-        beware=[*_beside_low(s), *calcium_salts(s)],
+        beware=[*risks, *salts],
         background={"B-CONCURRENT": by_r16},
     )
     if urgent:
@@ -87,30 +88,28 @@ def low(case: Case) -> Card | None:
     if offered:
         limit = [phrases.BEWARE_CKD_MAGNESIUM_LIMIT()] if s.kidney.reduced else []
         dose = short_forms.block(s, case.gates, "K-MGLOW", "B-MGDOSE")
-        parts.beware = [*drafts.spacing(s), *_beside_low(s), *limit, *dose, *calcium_salts(s)]
+        parts.beware = [*drafts.spacing(s), *risks, *limit, *dose, *salts]
         parts.then = None if by_r16 else phrases.THEN_RECHECK_MAGNESIUM(date=str(recheck_day(s)))
     elif not s.digoxin_alarm and (not s.m.inside_range or s.d.state is D.DEF):
         parts.found += findings.found_egfr(s)
         parts.so = findings.why_not(s, phrases.NO_MG_ORDER, first_of_g_mg(closed))
-    return build(case, "K-MGLOW", _low_indicator(s), _low_summary(case, offered=offered), parts)
+    summary = _low_summary(case, urgent=urgent, offered=offered)
+    return build(case, "K-MGLOW", _low_indicator(s, urgent=urgent), summary, parts)
 
 
-def _low_indicator(s: States) -> Indicator:
-    if s.digoxin_alarm:
-        return "critical"
-    if s.calcium.very_low:
-        return drafts.alarm(s)
+def _low_indicator(s: States, *, urgent: bool) -> Indicator:
+    if urgent:
+        return "critical" if s.digoxin_alarm else drafts.alarm(s)
     return "info" if s.m.inside_range else "warning"
 
 
-def _low_summary(case: Case, *, offered: bool) -> Text:
+def _low_summary(case: Case, *, urgent: bool, offered: bool) -> Text:
     """The first row of section 14.1 that holds: digoxin, very low calcium, laboratory range, eGFR unknown, no order."""
     s = case.s
     result = driving(s)
-    if s.digoxin_alarm:
-        return phrases.S_MGLOW_DIGOXIN(v=result.shown, u=result.unit, date=str(result.day))
-    if s.calcium.very_low:
-        return phrases.S_MGLOW_CALCIUM(v=result.shown, u=result.unit, date=str(result.day))
+    if urgent:
+        phrase = phrases.S_MGLOW_DIGOXIN if s.digoxin_alarm else phrases.S_MGLOW_CALCIUM
+        return phrase(v=result.shown, u=result.unit, date=str(result.day))
     value = {
         **wording.value_of(result, s),
         "cut": wording.magnesium_cut(s.limits.mg.low, result),
@@ -141,7 +140,7 @@ def _low_suggestions(s: States, *, offered: bool) -> tuple[Suggestion, ...]:
         return alone
     recheck = drafts.labs([MAGNESIUM_LAB], because, on=recheck_day(s))[0].drafts
     others = alone[0].drafts if alone else ()
-    return (Suggestion((drafts.magnesium_order(s), *recheck, *others)), *alone)
+    return (Suggestion((drafts.magnesium_order(s, because), *recheck, *others)), *alone)
 
 
 def recheck_day(s: States) -> date:
