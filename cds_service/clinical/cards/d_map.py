@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from cds_service.clinical.cards import drafts, findings
-from cds_service.clinical.cards.case import Case, Parts, Row, first_answer
+from cds_service.clinical.cards.case import Case, Parts, Row, build, first_answer
 from cds_service.clinical.cards.catalogue import CATALOGUE
-from cds_service.clinical.cards.d_parts import build, driving, high_level_labs, obesity, recheck_dated, toxicity_labs
+from cds_service.clinical.cards.d_parts import driving, high_level_labs, obesity, recheck_dated, toxicity_labs
 from cds_service.clinical.cards.d_rows import (
     at_target,
     deficient,

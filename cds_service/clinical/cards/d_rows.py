@@ -6,9 +6,8 @@ R1 to R4, R10, R12, R13, R15 and R17 shape them.
 from __future__ import annotations
 
 from cds_service.clinical.cards import drafts, findings, short_forms
-from cds_service.clinical.cards.case import Case, Parts
+from cds_service.clinical.cards.case import Case, Parts, build
 from cds_service.clinical.cards.d_parts import (
-    build,
     driving,
     intermittent,
     maintenance,
@@ -46,9 +45,7 @@ def low_with_very_low_calcium(case: Case) -> Card | None:
         background={"B-OBESE": obesity(s)},
         suggestions=drafts.labs(codes, drafts.calcium_reason(s), urgent=True),
     )
-    card = build(case, name, drafts.alarm(s), summary, parts)
-    finding = f"calcium {calcium.shown} {calcium.unit} on {calcium.day}"
-    return card._replace(finding=finding, found_on=calcium.day)
+    return build(case, name, drafts.alarm(s), summary, parts)
 
 
 def deficient(case: Case) -> Card | None:

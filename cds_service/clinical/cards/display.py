@@ -8,7 +8,7 @@ from cds_service.clinical.cards.catalogue import CATALOGUE
 from cds_service.clinical.guidance_types import CardEntry
 from cds_service.clinical.states.derive import States
 from cds_service.clinical.trace import Trace
-from cds_service.clinical.words import phrases
+from cds_service.clinical.words import phrases, wording
 from cds_service.clinical.words.card import Card
 
 PLACE = {name: place for place, name in enumerate(CATALOGUE)}
@@ -56,10 +56,22 @@ def only_critical(cards: list[Card], s: States, trace: Trace) -> list[Card]:
     kept = [card for card in cards if card.indicator == "critical"]
     if not told:
         return kept
-    first = told[0]
-    dated = first.finding if str(first.found_on) in first.finding else f"{first.finding} on {first.found_on}"
-    found = (phrases.FOUND_IN_CHILD(finding=dated),)
-    return [*kept, Card("K-PEDS", "info", phrases.S_PEDS(finding=first.finding), found=found, so=(phrases.SO_PEDS(),))]
+    summary = phrases.S_PEDS(finding=_finding(told[0], s))
+    found = (phrases.FOUND_IN_CHILD(finding=_finding(told[0], s, dated=True)),)
+    return [*kept, Card("K-PEDS", "info", summary, found=found, so=(phrases.SO_PEDS(),))]
+
+
+def _finding(card: Card, s: States, *, dated: bool = False) -> str:
+    """The result that *card* tells: a very low calcium, always with its day, before the 25(OH)D beside it."""
+    if card.id.startswith("K-MG"):
+        name, result = "magnesium", s.m.result
+    elif s.d.low and s.calcium.very_low:
+        name, result, dated = "calcium", s.calcium.result, True
+    else:
+        name, result = "25(OH)D", s.d.result
+    if result is None:
+        raise ValueError("a card that tells a finding has a result")
+    return f"{name} {result.shown} {result.unit}{wording.on(result, s, always=dated)}"
 
 
 def _tells(card: Card, s: States) -> bool:
