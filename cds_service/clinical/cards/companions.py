@@ -153,9 +153,9 @@ def intermittent_d2(s: States, chosen: list[Card], gates: Gates) -> Card | None:
 
 def kidney_disease(s: States, chosen: list[Card], gates: Gates) -> Card | None:
     """K-CKD (R9): CKD known by code or by two eGFR, and something to read beside it."""
-    latent = any(card.id == "K-MGLAT" for card in chosen)
-    matters = s.d.low or s.d.state is D.UNK or s.m.abnormal or latent
-    if not s.kidney.ckd_known or not matters:
+    if not s.kidney.ckd_known:
+        return None
+    if not (s.d.low or s.d.state is D.UNK or s.m.abnormal or any(card.id == "K-MGLAT" for card in chosen)):
         return None
     so, codes = short_forms.block(s, gates, "K-CKD", short_forms.CKD_BLOCK), list[str]()
     if s.kidney.dialysis:

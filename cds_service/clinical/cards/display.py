@@ -23,9 +23,11 @@ def in_display_order(cards: Iterable[Card]) -> list[Card]:
 def fold(cards: list[Card], max_cards: int, entries: Mapping[str, CardEntry], trace: Trace) -> tuple[Card, ...]:
     """Keep every critical and warning card and info cards up to *max_cards*; the rest become one line each."""
     counted = [card for card in cards if not CATALOGUE[card.id].stays]
+    if len(counted) <= max_cards:
+        return tuple(cards)
     info = [card.id for card in counted if card.indicator == "info"]
     room = max(max_cards - (len(counted) - len(info)), 0)
-    folded = info[room:] if len(counted) > max_cards else []
+    folded = info[room:]
     shown = [card for card in cards if card.id not in folded]
     if not shown or not folded:
         return tuple(cards)
