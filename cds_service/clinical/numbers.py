@@ -17,10 +17,8 @@ def plain(value: Decimal) -> str:
     written = str(value)
     if "E" in written:
         written = f"{value:f}"
-    _, point, decimals = written.partition(".")
-    if point and len(decimals) > MOST_DECIMALS:
-        return rounded(value, MOST_DECIMALS)
-    return written
+    decimals = written.partition(".")[2]
+    return rounded(value, MOST_DECIMALS) if len(decimals) > MOST_DECIMALS else written
 
 
 def rounded(value: Decimal, decimals: int) -> str:

@@ -112,7 +112,7 @@ def _once(closed: list[Closed]) -> tuple[Closed, ...]:
 
 
 def _unavailable(gate: str, s: States) -> list[Closed]:
-    if s.known(*READS[gate]):
+    if s.lacking.isdisjoint(READS[gate]):
         return []
     return [Closed(gate, missing(s, source)) for source in READS[gate] if not s.known(source)]
 

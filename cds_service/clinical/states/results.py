@@ -99,13 +99,13 @@ def judge(results: Iterable[LabResult], analyte: Analyte[B], today: date) -> Jud
     """Say what *results* amount to on *today*."""
     checked = block_future(results, today, analyte.future_days)
     ordered, contested = _settle_ties(newest_first(checked), analyte.factor)
-    undated = sorted((r for r in checked if r.day is None and r.kind is not EMPTY), key=_as_shown)
-    usable = tuple(result for result in ordered if result.kind is USABLE)
+    undated = sorted([r for r in checked if r.day is None and r.kind is not EMPTY], key=_as_shown)
+    usable = tuple([result for result in ordered if result.kind is USABLE])
     dated = _judge_dated(ordered, usable, contested, analyte, today)
     found = dated._replace(
         usable=usable,
         passed_over=ordered[0] if ordered and ordered[0].kind is EMPTY else None,
-        undated=tuple(result for result in undated if result.kind is USABLE),
+        undated=tuple([result for result in undated if result.kind is USABLE]),
     )
     return _beside_undated(found, undated, analyte)
 
@@ -159,7 +159,7 @@ def _beside_undated(found: Judged[B], undated: Sequence[LabResult], analyte: Ana
     if found.standing is NONE:
         differing = tuple(undated)
     else:
-        differing = tuple(result for result in found.undated if analyte.band(result) != found.band)
+        differing = tuple([result for result in found.undated if analyte.band(result) != found.band])
     if not differing:
         return found
     if found.band in analyte.alarms and found.standing is not NONE:
@@ -194,7 +194,7 @@ def in_one_order(results: Iterable[LabResult], key: Callable[[LabResult], Any]) 
 
 def newest_first(results: Iterable[LabResult]) -> list[LabResult]:
     """Dated results in the order of section 5: day, instant, code, status."""
-    return sorted((result for result in results if result.day is not None), key=_recency)
+    return sorted([result for result in results if result.day is not None], key=_recency)
 
 
 def _has_ties(results: Sequence[LabResult]) -> bool:
