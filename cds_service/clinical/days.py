@@ -24,7 +24,7 @@ def add_days(day: date, days: int) -> date:
 
 def days_between(earlier: date, later: date) -> int:
     """Days from *earlier* to *later*; negative where it is the other way round."""
-    return later.toordinal() - earlier.toordinal()
+    return (later - earlier).days
 
 
 def whole_months(earlier: date, later: date) -> int:

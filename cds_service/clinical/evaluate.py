@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import date
+from functools import partial
 from types import MappingProxyType
 
 from cds_service.clinical.cards import companions, d_map, display, findings, m_map, pending, quiet
@@ -54,12 +55,12 @@ def evaluate(
         trace.yes("DECEASED", "the patient is recorded as deceased: no cards (section 9.5)")
         return Evaluation((), tuple(trace.noted))
     s = derive(facts, guidance, today)
-    wording.trace_states(s, trace)
+    trace.later(partial(wording.trace_states, s))
     closed = gates.decide(s, trace)
     case = Case(s, closed, course.judge(s, trace), course.order_trigger(s))
     case = d_map.with_request(case, d_map.choose(case, trace))
     m = m_map.choose(case, trace)
-    findings.trace_sentences(s, closed, trace)
+    trace.later(partial(findings.trace_sentences, s, closed))
     chosen = [card for card in (case.vitamin_d, m) if card is not None]
     cards = [*chosen, *companions.beside(s, chosen, closed, trace)]
     cards = display.only_critical(cards, s, trace)

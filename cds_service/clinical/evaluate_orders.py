@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date
+from functools import partial
 
 from cds_service.clinical.cards import quiet
 from cds_service.clinical.cards.quiet import Said
@@ -33,7 +34,7 @@ def evaluate(  # noqa: PLR0913 - what an evaluation is of
         trace.yes("DECEASED", "the patient is recorded as deceased: no cards (section 9.5)")
         return Evaluation((), tuple(trace.noted))
     s = derive(case.chart(facts, drafts), guidance, today)
-    wording.trace_states(s, trace)
+    trace.later(partial(wording.trace_states, s))
     judged = [case.of_draft(draft, s, facts, drafts) for draft in drafts.listed if choose.is_judged(draft)]
     cards = [card for one in judged for card in choose.speaking(one, drafts, off, trace)]
     ordered = choose.in_display_order(choose.one_a_topic(cards, guidance, trace))

@@ -7,6 +7,8 @@ from decimal import ROUND_HALF_UP, Decimal
 from cds_service.clinical.interval import Interval
 
 CENT = Decimal("0.01")
+LAST_DIGIT = {1: Decimal("0.1"), 2: CENT}
+"""Of a number with so many decimals."""
 MOST_DECIMALS = 2
 
 
@@ -15,21 +17,18 @@ def plain(value: Decimal) -> str:
     written = str(value)
     if "E" in written:
         written = f"{value:f}"
-    _, point, decimals = written.partition(".")
-    if point and len(decimals) > MOST_DECIMALS:
-        return f"{value.quantize(CENT, ROUND_HALF_UP):f}"
-    return written
+    decimals = written.partition(".")[2]
+    return rounded(value, MOST_DECIMALS) if len(decimals) > MOST_DECIMALS else written
 
 
 def rounded(value: Decimal, decimals: int) -> str:
-    """*value* with exactly so many *decimals*: converted values."""
-    return f"{value.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP):f}"
+    """*value* with exactly so many *decimals*, one or two: converted values."""
+    return str(value.quantize(LAST_DIGIT[decimals], ROUND_HALF_UP))
 
 
 def short(value: Decimal) -> str:
     """A computed number without trailing zeros, at most two decimals: 11.04, 9.24, 17."""
-    text = plain(value.quantize(CENT, ROUND_HALF_UP))
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    return rounded(value, MOST_DECIMALS).rstrip("0").rstrip(".")
 
 
 def grouped(value: Decimal) -> str:
@@ -44,8 +43,7 @@ def spelled(interval: Interval, decimals: int | None = None) -> str:
         return short(value) if decimals is None else rounded(value, decimals)
 
     if interval.low is not None and interval.high is not None:
-        low, high = number(interval.low), number(interval.high)
-        return low if interval.is_point else f"{low}-{high}"
+        return number(interval.low) if interval.is_point else f"{number(interval.low)}-{number(interval.high)}"
     if interval.high is not None:
         return ("<=" if interval.high_closed else "<") + number(interval.high)
     if interval.low is not None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from cds_service.clinical.datum import Datum
 
@@ -28,8 +28,8 @@ class Step(NamedTuple):
         return " ".join(self.words.format(*map(spoken, self.values)).split())
 
 
-Noted = tuple[str, bool, str, tuple[object, ...]]
-"""What a `Step` is made of, when it is read."""
+Noted: TypeAlias = "tuple[str, bool, str, tuple[object, ...]] | Callable[[Trace], None]"
+"""What a `Step` is made of, or what notes some, when they are read."""
 
 
 def spoken(value: object) -> str:
@@ -67,7 +67,15 @@ def no(words: str, *values: object) -> Verdict:
 
 def steps(noted: Iterable[Noted]) -> tuple[Step, ...]:
     """The steps that were *noted*."""
-    return tuple(map(Step._make, noted))
+    found: list[Step] = []
+    for one in noted:
+        if isinstance(one, tuple):
+            found.append(Step(*one))
+        else:
+            told = Trace()
+            one(told)
+            found += told.steps
+    return tuple(found)
 
 
 @dataclass(slots=True)
@@ -85,6 +93,10 @@ class Trace:
         """Note *verdict* under *step_id* and hand it back."""
         self.noted.append((step_id, verdict.holds, verdict.words, verdict.values))
         return verdict
+
+    def later(self, tell: Callable[[Trace], None]) -> None:
+        """Let *tell* note its steps here once they are read: for what it takes some work to find out."""
+        self.noted.append(tell)
 
     def note(self, step_id: str, fired: object, words: str, *values: object) -> None:
         """Note one step: *words* with *values* in its braces."""

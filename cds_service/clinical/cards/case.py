@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date
 from typing import TypeAlias
 
 from cds_service.clinical.cards import short_forms
@@ -48,13 +47,8 @@ class Parts:
     suggestions: tuple[Suggestion, ...] = ()
 
 
-Named: TypeAlias = tuple[str, date | None]
-"""The result that K-PEDS may name, and its day."""
-
-
-def build(case: Case, card_id: str, indicator: Indicator, summary: Text, parts: Parts, named: Named) -> Card:
-    """One card of *parts*, with the background that its rules give it and the finding it tells."""
-    finding, day = named
+def build(case: Case, card_id: str, indicator: Indicator, summary: Text, parts: Parts) -> Card:
+    """One card of *parts*, with the background that its rules give it."""
     return Card(
         id=card_id,
         indicator=indicator,
@@ -65,8 +59,6 @@ def build(case: Case, card_id: str, indicator: Indicator, summary: Text, parts: 
         background=short_forms.background(case.s, case.gates, card_id, indicator, parts.background),
         then=parts.then,
         suggestions=parts.suggestions,
-        finding=finding,
-        found_on=day,
     )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
+
 from cds_service.clinical.cards import drafts, findings, short_forms
 from cds_service.clinical.cards.catalogue import CATALOGUE
 from cds_service.clinical.cards.drafts import (
@@ -45,9 +48,14 @@ def beside(s: States, chosen: list[Card], gates: Gates, trace: Trace) -> list[Ca
         "R14": unusable_result(s),
         "R18": pregnancy(s, chosen),
     }
+    trace.later(partial(_trace_added, found))
+    return [card for card in found.values() if card is not None]
+
+
+def _trace_added(found: Mapping[str, Card | None], trace: Trace) -> None:
+    """Note by which rules cards were *found*, and why by others none."""
     for rule, card in found.items():
         trace.note(rule, card is not None, NOT_ADDED[rule] if card is None else "{} is added", card and card.id)
-    return [card for card in found.values() if card is not None]
 
 
 def hold(s: States, gates: Gates) -> Card | None:
@@ -135,7 +143,7 @@ def intermittent_d2(s: States, chosen: list[Card], gates: Gates) -> Card | None:
     if order is None or order.start is None or gates.held or any(card.id in carriers for card in chosen):
         return None
     days = days_between(order.start, s.today)
-    if days <= s.limits.therapy.intermittent_card_days or s.d.state in (D.HIGH, D.TOX):
+    if days <= s.limits.therapy.intermittent_card_days or s.d.high:
         return None
     found = (phrases.FOUND_INTERMITTENT_D2(drug=order.name, date=str(order.start)),)
     return Card(
@@ -145,9 +153,9 @@ def intermittent_d2(s: States, chosen: list[Card], gates: Gates) -> Card | None:
 
 def kidney_disease(s: States, chosen: list[Card], gates: Gates) -> Card | None:
     """K-CKD (R9): CKD known by code or by two eGFR, and something to read beside it."""
-    latent = any(card.id == "K-MGLAT" for card in chosen)
-    matters = s.d.low or s.d.state is D.UNK or s.m.abnormal or latent
-    if not s.kidney.ckd_known or not matters:
+    if not s.kidney.ckd_known:
+        return None
+    if not (s.d.low or s.d.state is D.UNK or s.m.abnormal or any(card.id == "K-MGLAT" for card in chosen)):
         return None
     so, codes = short_forms.block(s, gates, "K-CKD", short_forms.CKD_BLOCK), list[str]()
     if s.kidney.dialysis:

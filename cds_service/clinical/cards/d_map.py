@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from cds_service.clinical.cards import drafts, findings
-from cds_service.clinical.cards.case import Case, Parts, Row, first_answer
+from cds_service.clinical.cards.case import Case, Parts, Row, build, first_answer
 from cds_service.clinical.cards.catalogue import CATALOGUE
-from cds_service.clinical.cards.d_parts import build, driving, high_level_labs, obesity, recheck_dated, toxicity_labs
+from cds_service.clinical.cards.d_parts import driving, high_level_labs, obesity, recheck_dated, toxicity_labs
 from cds_service.clinical.cards.d_rows import (
     at_target,
     deficient,
@@ -19,6 +20,7 @@ from cds_service.clinical.cards.d_rows import (
 )
 from cds_service.clinical.cards.drafts import MAGNESIUM_LAB, VITAMIN_D_LAB
 from cds_service.clinical.days import whole_months
+from cds_service.clinical.numbers import short
 from cds_service.clinical.rules.magnesium_request import Asks, stale_and_abnormal, wasting_drug, who_asks
 from cds_service.clinical.states.bands import D
 from cds_service.clinical.states.derive import States
@@ -30,7 +32,7 @@ from cds_service.clinical.words.sentences import InWords
 
 def choose(case: Case, trace: Trace) -> Card | None:
     """The vitamin D card, or none."""
-    _trace_modifiers(case, trace)
+    trace.later(partial(_trace_modifiers, case))
     card = first_answer(ROWS, case, "D", trace)
     if card is None:
         trace.no("D:none", "no row of the D map answers: 25(OH)D is {}", case.s.d.state)
@@ -116,8 +118,8 @@ def toxic(case: Case) -> Card | None:
     if s.d.state is not D.TOX:
         return None
     result = driving(s)
-    edges = wording.vitamin_d_edges(s)
-    summary = phrases.S_DTOX(v=result.shown, u=result.unit, date=str(result.day), cut=edges["tox"], cu=edges["cu"])
+    cut, unit = short(s.d.edges.high_to), wording.vitamin_d_unit(s)
+    summary = phrases.S_DTOX(v=result.shown, u=result.unit, date=str(result.day), cut=cut, cu=unit)
     parts = Parts(
         found=findings.found_vitamin_d(s, *findings.found_calcium(s)),
         beware=[phrases.BEWARE_DTOX()],
@@ -132,8 +134,8 @@ def high(case: Case) -> Card | None:
     if s.d.state is not D.HIGH:
         return None
     result = driving(s)
-    edges = wording.vitamin_d_edges(s)
-    summary = phrases.S_DHIGH(**wording.value_of(result, s), cut=edges["top"], cu=edges["cu"])
+    cut, unit = short(s.d.edges.adequate_to), wording.vitamin_d_unit(s)
+    summary = phrases.S_DHIGH(**wording.value_of(result, s), cut=cut, cu=unit)
     parts = Parts(
         found=findings.found_vitamin_d(s, *findings.found_calcium(s)),
         beware=[phrases.BEWARE_DHIGH()],

@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 from cds_service.clinical.cards import drafts
-from cds_service.clinical.cards.case import Case, Named, Parts
-from cds_service.clinical.cards.case import build as built
+from cds_service.clinical.cards.case import Case
 from cds_service.clinical.cards.drafts import CALCIUM_LAB, CREATININE_LAB, PHOSPHATE_LAB, VITAMIN_D_LAB
 from cds_service.clinical.facts import LabResult
 from cds_service.clinical.states.derive import States
 from cds_service.clinical.states.results import age_in_days
-from cds_service.clinical.words import phrases, wording
-from cds_service.clinical.words.card import Card, Indicator, Suggestion, Text, Value
-
-
-def finding(s: States) -> Named:
-    """The 25(OH)D that K-PEDS may name, and its day."""
-    result = s.d.result
-    if result is None:
-        return "", None
-    return f"25(OH)D {result.shown} {result.unit}{wording.on(result, s)}", result.day
-
-
-def build(case: Case, card_id: str, indicator: Indicator, summary: Text, parts: Parts) -> Card:
-    """One vitamin D card of *parts*."""
-    return built(case, card_id, indicator, summary, parts, finding(case.s))
+from cds_service.clinical.words import phrases
+from cds_service.clinical.words.card import Suggestion, Text, Value
 
 
 def driving(s: States) -> LabResult:

@@ -6,9 +6,8 @@ R1 to R4, R10, R12, R13, R15 and R17 shape them.
 from __future__ import annotations
 
 from cds_service.clinical.cards import drafts, findings, short_forms
-from cds_service.clinical.cards.case import Case, Parts
+from cds_service.clinical.cards.case import Case, Parts, build
 from cds_service.clinical.cards.d_parts import (
-    build,
     driving,
     intermittent,
     maintenance,
@@ -19,6 +18,7 @@ from cds_service.clinical.cards.d_parts import (
 from cds_service.clinical.cards.drafts import CALCIUM_LAB, CREATININE_LAB, MAGNESIUM_LAB, PTH_LAB, VITAMIN_D_LAB
 from cds_service.clinical.days import days_between
 from cds_service.clinical.facts import Source
+from cds_service.clinical.numbers import short
 from cds_service.clinical.states.bands import D
 from cds_service.clinical.states.derive import States
 from cds_service.clinical.states.therapy import lowers_vitamin_d
@@ -45,9 +45,7 @@ def low_with_very_low_calcium(case: Case) -> Card | None:
         background={"B-OBESE": obesity(s)},
         suggestions=drafts.labs(codes, drafts.calcium_reason(s), urgent=True),
     )
-    card = build(case, name, drafts.alarm(s), summary, parts)
-    finding = f"calcium {calcium.shown} {calcium.unit} on {calcium.day}"
-    return card.changed(finding=finding, found_on=calcium.day)
+    return build(case, name, drafts.alarm(s), summary, parts)
 
 
 def deficient(case: Case) -> Card | None:
@@ -55,8 +53,7 @@ def deficient(case: Case) -> Card | None:
     s = case.s
     if s.d.state is not D.DEF:
         return None
-    edges = wording.vitamin_d_edges(s)
-    value = {**wording.value_of(driving(s), s), "cut": edges["lo"], "cu": edges["cu"]}
+    value = {**wording.value_of(driving(s), s), "cut": short(s.d.edges.deficient), "cu": wording.vitamin_d_unit(s)}
     parts = _low_parts(case, "K-DDEF", deficiency_orders(s))
     if not case.gates.course:
         recheck = str(drafts.in_three_months(s))
@@ -83,8 +80,12 @@ def insufficient(case: Case) -> Card | None:
     s = case.s
     if s.d.state is not D.INS:
         return None
-    edges = wording.vitamin_d_edges(s)
-    value = {**wording.value_of(driving(s), s), "lo": edges["lo"], "hi": edges["hi"], "cu": edges["cu"]}
+    value = {
+        **wording.value_of(driving(s), s),
+        "lo": short(s.d.edges.deficient),
+        "hi": short(s.d.edges.insufficient),
+        "cu": wording.vitamin_d_unit(s),
+    }
     orders = [drafts.DAILY, *([drafts.DAILY_IN_OBESITY] if obesity(s) else [])]
     parts = _low_parts(case, "K-DINS", orders)
     if case.gates.course:

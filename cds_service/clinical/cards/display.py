@@ -8,7 +8,7 @@ from cds_service.clinical.cards.catalogue import CATALOGUE
 from cds_service.clinical.guidance_types import CardEntry
 from cds_service.clinical.states.derive import States
 from cds_service.clinical.trace import Trace
-from cds_service.clinical.words import phrases
+from cds_service.clinical.words import phrases, wording
 from cds_service.clinical.words.card import Card
 
 PLACE = {name: place for place, name in enumerate(CATALOGUE)}
@@ -23,9 +23,11 @@ def in_display_order(cards: Iterable[Card]) -> list[Card]:
 def fold(cards: list[Card], max_cards: int, entries: Mapping[str, CardEntry], trace: Trace) -> tuple[Card, ...]:
     """Keep every critical and warning card and info cards up to *max_cards*; the rest become one line each."""
     counted = [card for card in cards if not CATALOGUE[card.id].stays]
+    if len(counted) <= max_cards:
+        return tuple(cards)
     info = [card.id for card in counted if card.indicator == "info"]
     room = max(max_cards - (len(counted) - len(info)), 0)
-    folded = info[room:] if len(counted) > max_cards else []
+    folded = info[room:]
     shown = [card for card in cards if card.id not in folded]
     if not shown or not folded:
         return tuple(cards)
@@ -56,10 +58,22 @@ def only_critical(cards: list[Card], s: States, trace: Trace) -> list[Card]:
     kept = [card for card in cards if card.indicator == "critical"]
     if not told:
         return kept
-    first = told[0]
-    dated = first.finding if str(first.found_on) in first.finding else f"{first.finding} on {first.found_on}"
-    found = (phrases.FOUND_IN_CHILD(finding=dated),)
-    return [*kept, Card("K-PEDS", "info", phrases.S_PEDS(finding=first.finding), found=found, so=(phrases.SO_PEDS(),))]
+    summary = phrases.S_PEDS(finding=_finding(told[0], s))
+    found = (phrases.FOUND_IN_CHILD(finding=_finding(told[0], s, dated=True)),)
+    return [*kept, Card("K-PEDS", "info", summary, found=found, so=(phrases.SO_PEDS(),))]
+
+
+def _finding(card: Card, s: States, *, dated: bool = False) -> str:
+    """The result that *card* tells: a very low calcium, always with its day, before the 25(OH)D beside it."""
+    if card.id.startswith("K-MG"):
+        name, result = "magnesium", s.m.result
+    elif s.d.low and s.calcium.very_low:
+        name, result, dated = "calcium", s.calcium.result, True
+    else:
+        name, result = "25(OH)D", s.d.result
+    if result is None:
+        raise ValueError("a card that tells a finding has a result")
+    return f"{name} {result.shown} {result.unit}{wording.on(result, s, always=dated)}"
 
 
 def _tells(card: Card, s: States) -> bool:

@@ -53,7 +53,7 @@ def labs(tests: list[str], because: Text, *, on: date | None = None, urgent: boo
     """One suggestion ordering *tests*; none where there is nothing to order."""
     if not tests:
         return ()
-    return (Suggestion(tuple(LabDraft(test, because, on, urgent) for test in tests)),)
+    return (Suggestion(tuple([LabDraft(test, because, on, urgent) for test in tests])),)
 
 
 def alarm(s: States) -> Indicator:
@@ -80,17 +80,17 @@ def treat_vitamin_d(s: States, orders: Iterable[str], note: Note = "") -> tuple[
     return tuple([Suggestion((DrugDraft(order, because), recheck), note) for order in orders])
 
 
-def magnesium_order(s: States) -> DrugDraft:
+def magnesium_order(s: States, because: Text) -> DrugDraft:
     """MR(Mg) with the spacing of chelating drugs (R17) and the limit in reduced kidney function (section 6.2)."""
     added = list(spacing(s))
     if s.kidney.reduced:
         added.append(phrases.BEWARE_CKD_MAGNESIUM_LIMIT())
-    return DrugDraft(MAGNESIUM_DAILY, magnesium_reason(s), tuple(added))
+    return DrugDraft(MAGNESIUM_DAILY, because, tuple(added))
 
 
 def adjunct(s: States) -> tuple[Suggestion, ...]:
     """R16: MR(Mg) alone, as an optional adjunct."""
-    return (Suggestion((magnesium_order(s),), "adjunct"),)
+    return (Suggestion((magnesium_order(s, magnesium_reason(s)),), "adjunct"),)
 
 
 def spacing(s: States) -> tuple[Text, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from cds_service.clinical.cards import drafts, findings, short_forms
 from cds_service.clinical.cards.case import Case, Parts, Row, first_answer
 from cds_service.clinical.cards.drafts import CREATININE_LAB
@@ -24,14 +26,19 @@ from cds_service.clinical.words.card import Card
 
 def choose(case: Case, trace: Trace) -> Card | None:
     """The magnesium card, or none."""
+    trace.later(partial(_trace_modifiers, case))
+    card = first_answer(ROWS, case, "M", trace)
+    if card is None:
+        trace.no("M:none", "no row of the M map answers: magnesium is {}", case.s.m.state)
+    return card
+
+
+def _trace_modifiers(case: Case, trace: Trace) -> None:
+    """Note R5, R6 and R16."""
     s = case.s
     trace.note("R5", case.asks is not Asks.NONE, case.asks.value)
     trace.note("R6", depleting(s), "high dose: {}; magnesium {}", s.therapy.high_dose, s.m.state)
     trace.note("R16", adjunct(case), _adjunct_fact(case))
-    card = first_answer(ROWS, case, "M", trace)
-    if card is None:
-        trace.no("M:none", "no row of the M map answers: magnesium is {}", s.m.state)
-    return card
 
 
 def _adjunct_fact(case: Case) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cds_service.clinical.cards import drafts, findings, short_forms
-from cds_service.clinical.cards.case import Case, Named, Parts
+from cds_service.clinical.cards.case import Case, Parts
 from cds_service.clinical.cards.case import build as built
 from cds_service.clinical.cards.drafts import CALCIUM_LAB, CREATININE_LAB, ECG, MAGNESIUM_LAB, POTASSIUM_LAB
 from cds_service.clinical.facts import LabResult
@@ -11,7 +11,7 @@ from cds_service.clinical.rules.gates import Closed
 from cds_service.clinical.states.bands import D, M
 from cds_service.clinical.states.derive import States
 from cds_service.clinical.states.results import age_in_days
-from cds_service.clinical.words import phrases, wording
+from cds_service.clinical.words import phrases
 from cds_service.clinical.words.card import Card, Indicator, Suggestion, Text
 
 
@@ -31,18 +31,10 @@ def urgent_set(s: States) -> tuple[Suggestion, ...]:
     return drafts.labs(codes, drafts.magnesium_reason(s), urgent=True)
 
 
-def finding(s: States) -> Named:
-    """The magnesium that K-PEDS may name, and its day."""
-    result = s.m.result
-    if result is None:
-        return "", None
-    return "" if s.m.unknown else f"magnesium {result.shown} {result.unit}{wording.on(result, s)}", result.day
-
-
 def build(case: Case, card_id: str, indicator: Indicator, summary: Text, parts: Parts) -> Card:
     """One magnesium card of *parts*; high-dose vitamin D is a background of any of them."""
     parts.background = {"B-TWOWAY": case.s.therapy.high_dose, **parts.background}
-    return built(case, card_id, indicator, summary, parts, finding(case.s))
+    return built(case, card_id, indicator, summary, parts)
 
 
 def driving(s: States) -> LabResult:

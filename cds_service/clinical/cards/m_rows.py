@@ -25,7 +25,7 @@ from cds_service.clinical.rules.magnesium_request import Asks, stale_and_abnorma
 from cds_service.clinical.states.bands import D, M
 from cds_service.clinical.states.derive import States
 from cds_service.clinical.words import phrases, wording
-from cds_service.clinical.words.card import Card, Indicator, Suggestion, Text
+from cds_service.clinical.words.card import Card, Indicator, LabDraft, Suggestion, Text
 
 KIDNEY_SOURCE = phrases.SOURCES["kidney"]()
 
@@ -72,10 +72,12 @@ def low(case: Case) -> Card | None:
     by_r16 = s.m.inside_range and adjunct(case)
     urgent = s.calcium.very_low or s.digoxin_alarm
     offered = not urgent and (by_r16 or (not s.m.inside_range and not closed))
+    recheck = recheck_day(s) if offered and not by_r16 else None
     calcium = findings.found_calcium(s) if s.calcium.very_low else []
+    risks, salts = _beside_low(s), calcium_salts(s)
     parts = Parts(
         found=findings.found_magnesium(s, *calcium, *findings.wasting(s)),
-        beware=[*_beside_low(s), *calcium_salts(s)],
+        beware=[*risks, *salts],
         background={"B-CONCURRENT": by_r16},
     )
     if urgent:
@@ -83,34 +85,32 @@ def low(case: Case) -> Card | None:
     elif s.m.inside_range:
         parts.suggestions = drafts.adjunct(s) if by_r16 else ()
     else:
-        parts.suggestions = _low_suggestions(s, offered=offered)
+        parts.suggestions = _low_suggestions(s, recheck)
     if offered:
         limit = [phrases.BEWARE_CKD_MAGNESIUM_LIMIT()] if s.kidney.reduced else []
         dose = short_forms.block(s, case.gates, "K-MGLOW", "B-MGDOSE")
-        parts.beware = [*drafts.spacing(s), *_beside_low(s), *limit, *dose, *calcium_salts(s)]
-        parts.then = None if by_r16 else phrases.THEN_RECHECK_MAGNESIUM(date=str(recheck_day(s)))
+        parts.beware = [*drafts.spacing(s), *risks, *limit, *dose, *salts]
+        parts.then = None if recheck is None else phrases.THEN_RECHECK_MAGNESIUM(date=str(recheck))
     elif not s.digoxin_alarm and (not s.m.inside_range or s.d.state is D.DEF):
         parts.found += findings.found_egfr(s)
         parts.so = findings.why_not(s, phrases.NO_MG_ORDER, first_of_g_mg(closed))
-    return build(case, "K-MGLOW", _low_indicator(s), _low_summary(case, offered=offered), parts)
+    summary = _low_summary(case, urgent=urgent, offered=offered)
+    return build(case, "K-MGLOW", _low_indicator(s, urgent=urgent), summary, parts)
 
 
-def _low_indicator(s: States) -> Indicator:
-    if s.digoxin_alarm:
-        return "critical"
-    if s.calcium.very_low:
-        return drafts.alarm(s)
+def _low_indicator(s: States, *, urgent: bool) -> Indicator:
+    if urgent:
+        return "critical" if s.digoxin_alarm else drafts.alarm(s)
     return "info" if s.m.inside_range else "warning"
 
 
-def _low_summary(case: Case, *, offered: bool) -> Text:
+def _low_summary(case: Case, *, urgent: bool, offered: bool) -> Text:
     """The first row of section 14.1 that holds: digoxin, very low calcium, laboratory range, eGFR unknown, no order."""
     s = case.s
     result = driving(s)
-    if s.digoxin_alarm:
-        return phrases.S_MGLOW_DIGOXIN(v=result.shown, u=result.unit, date=str(result.day))
-    if s.calcium.very_low:
-        return phrases.S_MGLOW_CALCIUM(v=result.shown, u=result.unit, date=str(result.day))
+    if urgent:
+        phrase = phrases.S_MGLOW_DIGOXIN if s.digoxin_alarm else phrases.S_MGLOW_CALCIUM
+        return phrase(v=result.shown, u=result.unit, date=str(result.day))
     value = {
         **wording.value_of(result, s),
         "cut": wording.magnesium_cut(s.limits.mg.low, result),
@@ -130,18 +130,19 @@ def _is_kidney_unknown(closed: Closed) -> bool:
     return closed.reason.key == phrases.GATE_MG_EGFR.key or closed.reason.values.get("source") == KIDNEY_SOURCE
 
 
-def _low_suggestions(s: States, *, offered: bool) -> tuple[Suggestion, ...]:
+def _low_suggestions(s: States, recheck: date | None) -> tuple[Suggestion, ...]:
+    """The order with its *recheck*, where one is offered, and the tests that are not recent."""
     because = drafts.magnesium_reason(s)
     repeat = s.limits.repeat
     codes = [] if s.recent("potassium", repeat.potassium) else [POTASSIUM_LAB]
     codes += [] if s.recent("calcium", repeat.calcium) else [CALCIUM_LAB]
     codes += [CREATININE_LAB] if s.kidney.egfr_for_magnesium is None and not s.kidney.creatinine_in_window else []
     alone = drafts.labs(codes, because)
-    if not offered:
+    if recheck is None:
         return alone
-    recheck = drafts.labs([MAGNESIUM_LAB], because, on=recheck_day(s))[0].drafts
     others = alone[0].drafts if alone else ()
-    return (Suggestion((drafts.magnesium_order(s), *recheck, *others)), *alone)
+    order = drafts.magnesium_order(s, because)
+    return (Suggestion((order, LabDraft(MAGNESIUM_LAB, because, recheck), *others)), *alone)
 
 
 def recheck_day(s: States) -> date:

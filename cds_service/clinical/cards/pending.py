@@ -38,12 +38,12 @@ def deduplicate(cards: list[Card], trace: Trace) -> list[Card]:
     offered: set[str] = set()
     kept = []
     for card in cards:
-        repeated = offered & card.labs()
+        labs = card.labs()
+        repeated = labs & offered
         if repeated:
             trace.yes("DUPLICATE", "{} leaves {}", ", ".join(sorted(repeated)), card.id)
-        trimmed = _without(card, _one_of(frozenset(repeated))) if repeated else card
-        offered |= trimmed.labs()
-        kept.append(trimmed)
+        kept.append(_without(card, _one_of(repeated)) if repeated else card)
+        offered |= labs
     return kept
 
 

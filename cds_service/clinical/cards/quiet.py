@@ -6,7 +6,7 @@ critical card is never quiet. Reasons and days are in `feedback.toml`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import TypeVar
@@ -141,7 +141,7 @@ def _vitamin_d_level(entry: FeedbackTopic, s: States) -> int:
     low = (profile.insufficient_below, profile.indicated_below, profile.deficient_below, limits.floor)
     pairs = low if entry.worse == "lower" else (profile.adequate_to, profile.high_to)
     cuts = [pair.for_family(s.d.result.family) for pair in pairs if pair is not None]
-    return sum(_crossed(s.d.result.interval, cut, entry.worse) for cut in cuts)
+    return _crossed(s.d.result.interval, cuts, entry.worse)
 
 
 def _magnesium_level(entry: FeedbackTopic, s: States) -> int:
@@ -150,11 +150,11 @@ def _magnesium_level(entry: FeedbackTopic, s: States) -> int:
     mg = s.limits.mg
     low = (mg.latent.mmol_L, mg.low.mmol_L, mg.never_info_below, mg.severe.mmol_L)
     cuts = low if entry.worse == "lower" else (mg.normal_to.mmol_L, mg.very_high.mmol_L)
-    return sum(_crossed(s.m.result.interval, cut, entry.worse) for cut in cuts)
+    return _crossed(s.m.result.interval, cuts, entry.worse)
 
 
-def _crossed(interval: Interval, cut: Decimal, worse: str) -> bool:
-    """Whether some of *interval* is beyond *cut*: what may be worse counts as worse."""
+def _crossed(interval: Interval, cuts: Sequence[Decimal], worse: str) -> int:
+    """Beyond how many of *cuts* some of *interval* is: what may be worse counts as worse."""
     if worse == "lower":
-        return interval.low is None or interval.low < cut
-    return interval.high is None or interval.high > cut
+        return len([cut for cut in cuts if interval.low is None or interval.low < cut])
+    return len([cut for cut in cuts if interval.high is None or interval.high > cut])

@@ -13,7 +13,7 @@ from cds_service.clinical.cards.drafts import (
     WEEKLY,
 )
 from cds_service.clinical.facts import MedicationOrder, Source
-from cds_service.clinical.numbers import grouped
+from cds_service.clinical.numbers import grouped, short
 from cds_service.clinical.orders.case import (
     ACTIVE,
     MAGNESIUM,
@@ -80,8 +80,8 @@ def _severe(case: OrderCase) -> OrderCard:
 
 def _toxic(case: OrderCase) -> OrderCard:
     s = case.s
-    edges, result = wording.vitamin_d_edges(s), d_parts.driving(s)
-    summary = say.S_O3_TOXIC(**dated(result), cut=edges["tox"], cu=edges["cu"])
+    cut, unit = short(s.d.edges.high_to), wording.vitamin_d_unit(s)
+    summary = say.S_O3_TOXIC(**dated(d_parts.driving(s)), cut=cut, cu=unit)
     indicator: Indicator = "warning" if s.d.provisional else "critical"
     labs = labs_of(d_parts.toxicity_labs(s))
     return card(case, "O3", indicator, summary, remove(case, labs), found=findings.found_vitamin_d(s))
@@ -89,8 +89,8 @@ def _toxic(case: OrderCase) -> OrderCard:
 
 def _high(case: OrderCase) -> OrderCard:
     s = case.s
-    edges, result = wording.vitamin_d_edges(s), d_parts.driving(s)
-    summary = say.S_O3_HIGH(**dated(result), cut=edges["top"], cu=edges["cu"])
+    cut, unit = short(s.d.edges.adequate_to), wording.vitamin_d_unit(s)
+    summary = say.S_O3_HIGH(**dated(d_parts.driving(s)), cut=cut, cu=unit)
     labs = labs_of(d_parts.high_level_labs(s))
     return card(case, "O3", "warning", summary, remove(case, labs), found=findings.found_vitamin_d(s))
 

@@ -6,13 +6,16 @@ is not available is closed: unknown never unlocks a suggestion (section 9.6).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import TypeAlias
 
 from cds_service.clinical.datum import Datum
 from cds_service.clinical.facts import Availability, MedicationOrder, Source
 from cds_service.clinical.numbers import grouped
 from cds_service.clinical.states.bands import D, M
 from cds_service.clinical.states.derive import States
+from cds_service.clinical.states.magnesium import TOO_HIGH
 from cds_service.clinical.states.therapy import ACTIVE_FORM, NUTRITIONAL, is_course_grade, is_supplement
 from cds_service.clinical.trace import Trace
 from cds_service.clinical.words import phrases
@@ -35,6 +38,10 @@ READS = {
     "G-ADV": (Source.MAGNESIUM, Source.KIDNEY, Source.CONDITIONS),
 }  # fmt: skip
 """The sources that a gate reads: it is closed by each that is not available."""
+
+
+Reasons: TypeAlias = tuple[tuple[object, phrases.Phrase], ...]
+"""What may close a gate: whether it holds, and how it is said."""
 
 
 class Hold(Datum, frozen=True):
@@ -73,12 +80,11 @@ def decide(s: States, trace: Trace) -> Gates:
     people = [*g_adult(s), *g_preg(s)]
     common = [*people, *g_hold(s, hard), *g_ca(s), *g_kid(s), *g_sev(s), *g_ad(s)]
     duplicate = g_dup_d(s)
-    magnesium = [*people, *g_mg(s), *g_dup_mg(s)]
+    harm = magnesium_may_harm(s)
+    magnesium = [*people, *g_mg(s, harm), *g_dup_mg(s)]
     adjunct = [*magnesium, *g_adjunct(s)]
-    advice = g_adv(s)
-    every = (*common, *duplicate, *adjunct, *advice)
-    for closed in {(c.gate, c.reason.key, str(c.reason.values)): c for c in every}.values():
-        trace.yes(closed.gate, "{}", InWords(closed.reason, s.guidance.wording))
+    advice = g_adv(s, harm)
+    trace.later(partial(_trace_closed, (*common, *duplicate, *adjunct, *advice), s.guidance.wording))
     return Gates(
         course=_once([*common, *duplicate]),
         step_down=_once(common),
@@ -88,6 +94,12 @@ def decide(s: States, trace: Trace) -> Gates:
         held=holds_matter(s, hard),
         advice=not advice,
     )
+
+
+def _trace_closed(every: Iterable[Closed], wording: Mapping[str, str], trace: Trace) -> None:
+    """Note each reason of each gate once."""
+    for closed in {(c.gate, c.reason.key, str(c.reason.values)): c for c in every}.values():
+        trace.yes(closed.gate, "{}", InWords(closed.reason, wording))
 
 
 def _once(closed: list[Closed]) -> tuple[Closed, ...]:
@@ -101,7 +113,7 @@ def _once(closed: list[Closed]) -> tuple[Closed, ...]:
 
 
 def _unavailable(gate: str, s: States) -> list[Closed]:
-    if not s.lacking:
+    if s.lacking.isdisjoint(READS[gate]):
         return []
     return [Closed(gate, missing(s, source)) for source in READS[gate] if not s.known(source)]
 
@@ -134,7 +146,7 @@ def g_preg(s: States) -> list[Closed]:
 def g_hold(s: States, hard: tuple[Hold, ...]) -> list[Closed]:
     """G-HOLD: no hard hold, 25(OH)D not high, in CKD G3 or worse calcium known in its window."""
     closed = [Closed("G-HOLD", hard[0].reason)] if hard else []
-    if s.d.state in (D.HIGH, D.TOX):
+    if s.d.high:
         closed.append(Closed("G-HOLD", phrases.GATE_HOLD_HIGH_D()))
     missing = _unavailable("G-HOLD", s)
     if s.kidney.ckd3 and not s.calcium.known and s.known(Source.CHEMISTRY):
@@ -205,42 +217,39 @@ def _unresolved(gate: str, s: States) -> list[Closed]:
     return []
 
 
-def g_mg(s: States) -> list[Closed]:
+def g_mg(s: States, harm: Reasons) -> list[Closed]:
     """G-MG: every reason against an oral magnesium order, in the order of section 10."""
-    reasons: list[tuple[bool, Callable[[], Text]]] = [
+    reasons: Reasons = (
         (s.kidney.egfr_for_magnesium is None, phrases.GATE_MG_EGFR),
-        *_magnesium_may_harm(s),
+        *harm,
         (s.calcium.very_low, phrases.GATE_CA),
         (s.m.open, phrases.GATE_MG_OPEN),
-        (bool(s.m.beside), phrases.GATE_MG_CONFLICT),
-        (bool(s.therapy.taking("mg-blocking")), phrases.GATE_MG_RALTEGRAVIR),
-    ]
+        (s.m.beside, phrases.GATE_MG_CONFLICT),
+        (s.therapy.taking("mg-blocking"), phrases.GATE_MG_RALTEGRAVIR),
+    )
     closed = [Closed("G-MG", say()) for holds_now, say in reasons if holds_now]
     return closed + _unavailable("G-MG", s)
 
 
-def g_adv(s: States) -> list[Closed]:
+def g_adv(s: States, harm: Reasons) -> list[Closed]:
     """G-ADV: where magnesium may not be advised, not even in words. An unknown eGFR leaves it open."""
-    high = (M.HIGH, M.VHIGH)
-    reasons: list[tuple[bool, Callable[[], Text]]] = [
-        (s.m.state in high or (s.m.unknown and s.m.last_band in high), phrases.GATE_ADV_HIGH),
-        *_magnesium_may_harm(s),
-    ]
+    high = s.m.state in TOO_HIGH or (s.m.unknown and s.m.last_band in TOO_HIGH)
+    reasons: Reasons = ((high, phrases.GATE_ADV_HIGH), *harm)
     closed = [Closed("G-ADV", say()) for holds_now, say in reasons if holds_now]
     return closed + _unavailable("G-ADV", s)
 
 
-def _magnesium_may_harm(s: States) -> list[tuple[bool, Callable[[], Text]]]:
+def magnesium_may_harm(s: States) -> Reasons:
     """What G-MG and G-ADV share: kidneys that do not clear magnesium, toxic 25(OH)D, muscle and heart."""
     renal, has = s.kidney, s.problems.has
-    return [
+    return (
         (renal.stage >= 4, phrases.GATE_MG_STAGE),  # noqa: PLR2004 - G4
         (renal.dialysis, phrases.GATE_MG_DIALYSIS),
         (renal.aki, phrases.GATE_MG_AKI),
         (s.d.state is D.TOX, phrases.GATE_MG_TOX),
         (has("myasthenia"), phrases.GATE_MG_MYASTHENIA),
         (has("heart-block") and not s.problems.coded("pacemaker"), phrases.GATE_MG_HEART_BLOCK),
-    ]
+    )
 
 
 def g_adjunct(s: States) -> list[Closed]:

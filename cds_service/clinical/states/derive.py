@@ -106,12 +106,12 @@ def derive(facts: PatientFacts, guidance: Guidance, today: date) -> States:
     problems = people.counting(facts, today, limits.windows.dialysis_code)
     person = people.describe(facts, problems, limits, today)
     facts = with_own_ranges(facts, person)
-    renal = kidney.assess(facts, problems, limits, today)
+    usable = usable_companions(facts, limits, today)
+    newest = {analyte: results[0] for analyte, results in usable.items() if results}
+    renal = kidney.assess(facts, usable, problems, limits, today)
     window = limits.windows.chemistry_ckd if renal.advanced else limits.windows.chemistry
-    calciums = calcium.plausible_results(facts, limits, today)
-    ca = calcium.assess(facts, calciums, limits, today, ckd3=renal.ckd3, window=window)
+    ca = calcium.assess(facts, usable["calcium"], limits, today, ckd3=renal.ckd3, window=window)
     drugs = therapy.assess(facts.medications, limits.therapy, today)
-    newest = newest_companions(facts, calciums, limits, today)
     pth = newest.get("pth")
     indication = established_indication(problems, renal, ca, drugs, limits)
     rules = BandRules(
@@ -182,20 +182,17 @@ def established_indication(problems: Problems, renal: Kidney, ca: Calcium, drugs
     return "" if drug is None else f"a current drug that lowers vitamin D: {drug.name}"
 
 
-def newest_companions(
-    facts: PatientFacts, calciums: list[LabResult], limits: Limits, today: date
-) -> dict[str, LabResult]:
-    """The newest usable result of each companion analyte (section 4.5); of calcium those that are plausible."""
+def usable_companions(facts: PatientFacts, limits: Limits, today: date) -> dict[str, list[LabResult]]:
+    """The usable results of each companion analyte, newest first (section 4.5); of calcium those that are plausible."""
     future = limits.card.future_days
-    found = {
-        "calcium": calciums,
+    return {
+        "calcium": calcium.plausible_results(facts, limits, today),
         "phosphate": usable_results(facts.phosphate, today, future, lambda r: highest_first(r, PHOSPHATE)),
         "pth": usable_results(facts.pth, today, future),
         "potassium": usable_results(facts.potassium, today, future),
         "creatinine": usable_results(facts.creatinine, today, future),
         "egfr": usable_results(facts.egfr, today, future),
     }
-    return {analyte: results[0] for analyte, results in found.items() if results}
 
 
 def under_way(facts: PatientFacts, rules: PendingRules, today: date) -> tuple[Pending, ...]:

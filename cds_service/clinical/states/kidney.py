@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 
@@ -12,7 +12,7 @@ from cds_service.clinical.facts import LabResult, PatientFacts
 from cds_service.clinical.interval import Interval
 from cds_service.clinical.limits import KidneyLimits, Limits
 from cds_service.clinical.states.people import Problems
-from cds_service.clinical.states.results import age_in_days, interval_of, usable_results
+from cds_service.clinical.states.results import age_in_days, interval_of
 
 JUST_BELOW = Decimal("0.001")
 ADULT = 18
@@ -74,18 +74,20 @@ class Kidney(Datum, frozen=True):
         return self.stage >= G4 or self.dialysis
 
 
-def assess(facts: PatientFacts, problems: Problems, limits: Limits, today: date) -> Kidney:
-    """Derive the kidney state of *facts*."""
-    creatinine = usable_results(facts.creatinine, today, limits.card.future_days)
-    serum = [result for result in creatinine if result.form != BLOOD]
-    blood = [result for result in creatinine if result.form == BLOOD]
-    found = _reported(facts, limits, today) + _computed(serum, facts)
+def assess(
+    facts: PatientFacts, usable: Mapping[str, list[LabResult]], problems: Problems, limits: Limits, today: date
+) -> Kidney:
+    """Derive the kidney state of *facts*, of which the *usable* eGFR and creatinine count."""
+    serum = [result for result in usable["creatinine"] if result.form != BLOOD]
+    blood = [result for result in usable["creatinine"] if result.form == BLOOD]
+    found = _reported(usable["egfr"]) + _computed(serum, facts)
     every = sorted(found, key=lambda e: (e.rank, e.value, e.shown))
     newest = every[0] if every else None
     window = limits.windows.egfr
     staging = newest if newest is not None and days_between(newest.day, today) <= window else None
-    firm = stage_of(staging, problems, limits.kidney, text=False)
-    stage = stage_of(staging, problems, limits.kidney, text=True)
+    by_value = 0 if staging is None else stage_by_value(staging.value, limits.kidney)
+    by_codes = _coded_stage(staging, problems, limits.kidney, text=False)
+    stage = max(by_value, _coded_stage(staging, problems, limits.kidney, text=True))
     by_blood = _by_blood(_computed(blood, facts), staging, stage, limits, today)
     if by_blood is not None:
         stage = stage_by_value(by_blood.value, limits.kidney)
@@ -98,9 +100,8 @@ def assess(facts: PatientFacts, problems: Problems, limits: Limits, today: date)
         by_blood=by_blood,
         creatinine_in_window=bool(serum) and age_in_days(serum[0], today) <= for_magnesium,
         ckd3=stage >= G3,
-        ckd3_firm=firm >= G3,
-        ckd_known=_coded_stage(staging, problems, limits.kidney, text=False) >= G3
-        or _persistent(every, staging, limits.kidney),
+        ckd3_firm=max(by_value, by_codes) >= G3,
+        ckd_known=by_codes >= G3 or _persistent(every, staging, limits.kidney),
         dialysis=problems.has("dialysis"),
         transplant=problems.has("transplant"),
         aki=problems.has("aki"),
@@ -109,20 +110,14 @@ def assess(facts: PatientFacts, problems: Problems, limits: Limits, today: date)
     )
 
 
-def stage_of(egfr: Egfr | None, problems: Problems, limits: KidneyLimits, *, text: bool) -> int:
-    """The worse of the codes and the newest eGFR (section 9.4); with *text*, conditions known from text count."""
-    by_value = 0 if egfr is None else stage_by_value(egfr.value, limits)
-    return max(by_value, _coded_stage(egfr, problems, limits, text=text))
-
-
 def stage_by_value(value: Decimal, limits: KidneyLimits) -> int:
     """Stage G1 to G5 of an eGFR (section 6.2)."""
     edges = (limits.g2_below, limits.g3_below, limits.g4_below, limits.g5_below)
-    return 1 + sum(value < edge for edge in edges)
+    return 1 + sum([value < edge for edge in edges])
 
 
 def _coded_stage(egfr: Egfr | None, problems: Problems, limits: KidneyLimits, *, text: bool) -> int:
-    """Stage by codes; a bare N18 counts as G3 unless an eGFR of 60 or more is there."""
+    """Stage by codes, with *text* also by conditions known from text; a bare N18 is G3 unless an eGFR is 60 or more."""
     worst = 0
     for condition in problems.every:
         if condition.from_text and not text:
@@ -143,9 +138,9 @@ def _persistent(every: list[Egfr], newest: Egfr | None, limits: KidneyLimits) ->
     return any(e.value < limits.g3_below and days_between(e.day, newest.day) >= limits.persistent_days for e in every)
 
 
-def _reported(facts: PatientFacts, limits: Limits, today: date) -> list[Egfr]:
+def _reported(results: Iterable[LabResult]) -> list[Egfr]:
     found = []
-    for result in usable_results(facts.egfr, today, limits.card.future_days):
+    for result in results:
         value = counted_value(interval_of(result))
         r = result.recency
         rank = (r.day, 0, r.instant, r.code, r.status)

@@ -11,13 +11,27 @@ from cds_service.clinical.factors import MAGNESIUM
 from cds_service.clinical.facts import USABLE, LabResult, PatientFacts
 from cds_service.clinical.limits import Limits, MagnesiumLimits
 from cds_service.clinical.states.bands import M, magnesium_band
-from cds_service.clinical.states.results import FRESH, Analyte, Judged, age_in_days, block, interval_of, judge
+from cds_service.clinical.states.results import (
+    FRESH,
+    NONE,
+    STALE,
+    UNDETERMINED,
+    Analyte,
+    Judged,
+    age_in_days,
+    block,
+    interval_of,
+    judge,
+)
 
 STAND_WHEN_HAEMOLYSED = (M.SEV, M.LOW)
 UNKNOWN = (M.UNK, M.STALE, M.INDET)
 ABNORMAL = (M.SEV, M.LOW, M.HIGH, M.VHIGH)
-ALARMS = frozenset({M.SEV, M.HIGH, M.VHIGH})
+TOO_HIGH = (M.HIGH, M.VHIGH)
+ALARMS = frozenset({M.SEV, *TOO_HIGH})
 GOOD = (M.LAT, M.NORM, None)
+OTHERWISE = {UNDETERMINED: M.INDET, STALE: M.STALE, NONE: M.UNK}
+"""The state where no fresh result has a band."""
 
 
 class Magnesium(Datum, frozen=True):
@@ -87,8 +101,8 @@ def assess(
         short = short_window or _was_low(usable, band, windows.magnesium_earlier_low, today)
         return windows.magnesium_in_range_short if short else windows.magnesium_in_range
 
-    def window(result: LabResult, usable: Sequence[LabResult]) -> int:
-        if band(result) not in GOOD:
+    def window(result: LabResult, found: M | None, usable: Sequence[LabResult]) -> int:
+        if found not in GOOD:
             return limits.windows.magnesium_out_of_range
         return long_window([other for other in usable if other is not result])
 
@@ -100,23 +114,21 @@ def assess(
     )
     last, driving = found.last, found.driving
     last_band = found.band if found.band is not None or last is None else band(last)
-    state = found.state(undetermined=M.INDET, stale=M.STALE, unknown=M.UNK)
+    state = found.state(OTHERWISE)
     banded = found.standing is FRESH
     value = driving.interval if driving is not None and banded else None
+    low_in_range = last is not None and last_band is M.LOW and not digoxin and _inside_range(last, limits.mg)
+    high_in_range = last is not None and last_band is M.HIGH and _high_in_range(last)
     return Magnesium(
         state=state,
-        result=driving if state is not M.UNK else None,
+        result=None if found.standing is NONE else driving,
         last=last,
         last_band=last_band,
-        was_severe=(found.standing is not FRESH and last_band is M.SEV)
+        was_severe=(not banded and last_band is M.SEV)
         or any(band(result) is M.SEV for result in (*found.undated, *_in_conflict(found))),
-        inside_range=state is M.LOW and driving is not None and not digoxin and _inside_range(driving, limits.mg),
-        high_in_range=state is M.HIGH and driving is not None and _high_in_range(driving),
-        last_inside_range=last is not None
-        and (
-            (last_band is M.LOW and not digoxin and _inside_range(last, limits.mg))
-            or (last_band is M.HIGH and _high_in_range(last))
-        ),
+        inside_range=banded and low_in_range,
+        high_in_range=banded and high_in_range,
+        last_inside_range=low_in_range or high_in_range,
         open=value is not None and not value.is_point,
         implausible=value is not None and _is_implausible(value.bound, limits.mg),
         problem=found.problem,

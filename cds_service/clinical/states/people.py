@@ -36,13 +36,13 @@ class Problems(Datum, frozen=True):
 
 def counting(facts: PatientFacts, today: date, dialysis_days: int) -> Problems:
     """Leave only the conditions that count (section 8)."""
-    every = tuple(c for c in facts.conditions if _counts(c, today, dialysis_days))
-    return Problems(every, _index(every), _index(c for c in every if not c.from_text))
+    every = tuple([c for c in facts.conditions if _counts(c, today, dialysis_days)])
+    return Problems(every, _index(every), _index([c for c in every if not c.from_text]))
 
 
 def _index(conditions: Iterable[Problem]) -> frozenset[tuple[str, str | None]]:
     """Each value set, and each of its sub-groups."""
-    return frozenset(key for c in conditions for key in ((c.concept, None), (c.concept, c.group)))
+    return frozenset([key for c in conditions for key in ((c.concept, None), (c.concept, c.group))])
 
 
 def _counts(condition: Problem, today: date, dialysis_days: int) -> bool:

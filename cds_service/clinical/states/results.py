@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
-from itertools import combinations, groupby, pairwise
+from itertools import combinations, groupby
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
@@ -37,14 +37,14 @@ class Analyte(Datum, Generic[B], frozen=True):
     """How results of 25(OH)D or of magnesium are judged.
 
     `band` is the band of a usable result, `None` where it cannot be told. `alarms` are the bands that no unusable
-    result takes away. `window` is for how many days a usable result is fresh, given all usable ones; `long_window` the
-    same for blocked and empty results. `oldest` is the age in days beyond which a usable result counts as none.
-    `factor` brings the unit compared of a result to one that all unit families share.
+    result takes away. `window` is for how many days a usable result of this band is fresh, given all usable ones;
+    `long_window` the same for blocked and empty results. `oldest` is the age in days beyond which a usable result
+    counts as none. `factor` brings the unit compared of a result to one that all unit families share.
     """
 
     band: Callable[[LabResult], B | None]
     alarms: frozenset[B]
-    window: Callable[[LabResult, Sequence[LabResult]], int]
+    window: Callable[[LabResult, B | None, Sequence[LabResult]], int]
     long_window: Callable[[Sequence[LabResult]], int]
     factor: Callable[[LabResult], Decimal]
     future_days: int
@@ -82,11 +82,11 @@ class Judged(Datum, Generic[B], frozen=True):
         """The result that a state is told by: the deciding one, else the newest usable one."""
         return self.last if self.result is None else self.result
 
-    def state(self, *, undetermined: B, stale: B, unknown: B) -> B:
-        """The band of a fresh result, or which of these it is instead."""
+    def state(self, otherwise: Mapping[Standing, B]) -> B:
+        """The band of a fresh result, or what it is *otherwise*."""
         if self.standing is FRESH and self.band is not None:
             return self.band
-        return {UNDETERMINED: undetermined, STALE: stale}.get(self.standing, unknown)
+        return otherwise[self.standing]
 
 
 class Contested(Datum, frozen=True):
@@ -100,13 +100,13 @@ def judge(results: Iterable[LabResult], analyte: Analyte[B], today: date) -> Jud
     """Say what *results* amount to on *today*."""
     checked = block_future(results, today, analyte.future_days)
     ordered, contested = _settle_ties(newest_first(checked), analyte.factor)
-    undated = sorted((r for r in checked if r.day is None and r.kind is not EMPTY), key=_as_shown)
-    usable = tuple(result for result in ordered if result.kind is USABLE)
+    undated = sorted([r for r in checked if r.day is None and r.kind is not EMPTY], key=_as_shown)
+    usable = tuple([result for result in ordered if result.kind is USABLE])
     dated = _judge_dated(ordered, usable, contested, analyte, today)
     found = dated.changed(
         usable=usable,
         passed_over=ordered[0] if ordered and ordered[0].kind is EMPTY else None,
-        undated=tuple(result for result in undated if result.kind is USABLE),
+        undated=tuple([result for result in undated if result.kind is USABLE]),
     )
     return _beside_undated(found, undated, analyte)
 
@@ -118,11 +118,12 @@ def _judge_dated(
     analyte: Analyte[B],
     today: date,
 ) -> Judged[B]:
-    long_window = analyte.long_window(usable)
-    in_window = [result for result in ordered if age_in_days(result, today) <= long_window]
-    if in_window and all(result.kind is EMPTY for result in in_window):
-        return Judged(UNDETERMINED, in_window[0], problem="empty", untrusted=(in_window[0],))
     measured = next((result for result in ordered if result.kind is not EMPTY), None)
+    newest = ordered[0] if ordered else None
+    if newest is not None and newest is not measured:
+        long_window = analyte.long_window(usable)
+        if within(newest, long_window, today) and not within(measured, long_window, today):  # all in it are empty
+            return Judged(UNDETERMINED, newest, problem="empty", untrusted=(newest,))
     if measured is None:
         return Judged(NONE)
     if measured.kind is USABLE:
@@ -132,7 +133,7 @@ def _judge_dated(
         claimed = _judge_usable(dispute.claim, [dispute.claim, *usable], analyte, today)
         if claimed.band in analyte.alarms:
             return claimed.changed(beside=dispute.against)
-    if age_in_days(measured, today) > long_window:
+    if not within(measured, analyte.long_window(usable), today):
         return Judged(NONE)
     moment = measured.recency[:2]
     untrusted = tuple(r for r in ordered if r.kind is BLOCKED and r.recency[:2] == moment)
@@ -141,9 +142,8 @@ def _judge_dated(
 
 def _judge_usable(result: LabResult, usable: Sequence[LabResult], analyte: Analyte[B], today: date) -> Judged[B]:
     """A usable result; one too old that cannot be banded leaves nothing to read, rather than something stale."""
-    age = age_in_days(result, today)
-    fresh = age <= analyte.window(result, usable)
-    band = analyte.band(result)
+    age, band = age_in_days(result, today), analyte.band(result)
+    fresh = age <= analyte.window(result, band, usable)
     if band is None:
         if not fresh:
             return Judged(NONE)
@@ -160,7 +160,7 @@ def _beside_undated(found: Judged[B], undated: Sequence[LabResult], analyte: Ana
     if found.standing is NONE:
         differing = tuple(undated)
     else:
-        differing = tuple(result for result in found.undated if analyte.band(result) != found.band)
+        differing = tuple([result for result in found.undated if analyte.band(result) != found.band])
     if not differing:
         return found
     if found.band in analyte.alarms and found.standing is not NONE:
@@ -193,7 +193,12 @@ def in_one_order(results: Iterable[LabResult], key: Callable[[LabResult], Any]) 
 
 def newest_first(results: Iterable[LabResult]) -> list[LabResult]:
     """Dated results in the order of section 5: day, instant, code, status."""
-    return sorted((result for result in results if result.day is not None), key=_recency)
+    return sorted([result for result in results if result.day is not None], key=_recency)
+
+
+def _has_ties(results: Sequence[LabResult]) -> bool:
+    """Whether any of *results* are tied in every respect of section 5: most never are."""
+    return len({result.recency for result in results}) < len(results)
 
 
 def block(result: LabResult, problem: str) -> LabResult:
@@ -218,6 +223,8 @@ def _settle_ties(
     Of tied results the usable ones come first, so that an empty twin never hides a measurement. Also given back, by
     moment: the usable result where usable ones agree and only those that cannot be used differ.
     """
+    if not _has_ties(ordered):
+        return ordered, {}
     settled: list[LabResult] = []
     contested: dict[tuple[object, ...], Contested] = {}
     for moment, tied in groupby(ordered, _recency):
@@ -337,7 +344,7 @@ def usable_results(
     latest = -(today.toordinal() + future_days)
     usable = [r for r in results if r.kind is USABLE and r.day is not None and r.recency.day >= latest]
     usable.sort(key=_recency)
-    if any(one.recency == other.recency for one, other in pairwise(usable)):
+    if _has_ties(usable):
         usable = in_one_order(usable, tied)
         usable.sort(key=_recency)
     return usable

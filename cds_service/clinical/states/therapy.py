@@ -62,21 +62,21 @@ class Therapy(Datum, frozen=True):
 def assess(orders: Sequence[MedicationOrder], limits: TherapyLimits, today: date) -> Therapy:
     """Derive the therapy from all orders."""
     listed = _in_order({o.told: o for o in reversed(orders)}.values())
-    current = tuple(o for o in listed if o.status == "active" and not is_past(o, today))
-    nutritional = [o for o in current if NUTRITIONAL in o.sets]
-    total = sum((o.dose.per_day for o in distinct(nutritional) if o.dose is not None), Decimal(0))
-    high = total > limits.high_per_day or any(
-        o.dose is not None and o.dose.single >= limits.high_single for o in nutritional
-    )
+    current = tuple([o for o in listed if o.status == "active" and not is_past(o, today)])
+    by_set = _by_set(current)
+    nutritional = [o for o in listed if NUTRITIONAL in o.sets]
+    taken = by_set.get(NUTRITIONAL, ())
+    doses = [o.dose for o in distinct(taken) if o.dose is not None]
+    total = sum([dose.per_day for dose in doses], Decimal(0))
     return Therapy(
         current=current,
-        drafts=tuple(o for o in listed if o.status == "draft"),
-        course=_course(listed, limits, today),
+        drafts=tuple([o for o in listed if o.status == "draft"]),
+        course=_course(nutritional, limits, today),
         daily_total=total,
-        high_dose=high,
-        intermittent_d2=_intermittent_d2(nutritional, limits),
-        recent_d2=any(_is_recent_d2(o, limits, today) for o in listed),
-        by_set=_by_set(current),
+        high_dose=total > limits.high_per_day or any(dose.single >= limits.high_single for dose in doses),
+        intermittent_d2=_intermittent_d2(taken, limits),
+        recent_d2=any(_is_recent_d2(o, limits, today) for o in nutritional),
+        by_set=by_set,
         today=today,
     )
 
@@ -138,8 +138,8 @@ def is_supplement(order: MedicationOrder, limits: TherapyLimits) -> bool:
     return order.dose.per_day < limits.maintenance_per_day and order.dose.interval_days < limits.intermittent_days
 
 
-def _course(orders: list[MedicationOrder], limits: TherapyLimits, today: date) -> Course | None:
-    graded = [o for o in orders if NUTRITIONAL in o.sets and o.status != "draft" and is_course_grade(o, limits)]
+def _course(nutritional: list[MedicationOrder], limits: TherapyLimits, today: date) -> Course | None:
+    graded = [o for o in nutritional if o.status != "draft" and is_course_grade(o, limits)]
     candidates = [o for o in graded if _counts_as_course(o, limits, today)]
     if not candidates:
         return None
@@ -178,10 +178,10 @@ def _chain_start(order: MedicationOrder, graded: list[MedicationOrder], limits: 
     return start
 
 
-def _intermittent_d2(nutritional: list[MedicationOrder], limits: TherapyLimits) -> MedicationOrder | None:
+def _intermittent_d2(taken: Iterable[MedicationOrder], limits: TherapyLimits) -> MedicationOrder | None:
     """INT2: a current ergocalciferol with seven days or more between doses; the earliest start first."""
     found = [
-        o for o in nutritional
+        o for o in taken
         if "d2" in o.groups and o.dose is not None and o.dose.interval_days >= limits.intermittent_days
     ]  # fmt: skip
     return min(found, key=lambda o: o.start.toordinal() if o.start else 10**7, default=None)
@@ -189,7 +189,7 @@ def _intermittent_d2(nutritional: list[MedicationOrder], limits: TherapyLimits) 
 
 def _is_recent_d2(order: MedicationOrder, limits: TherapyLimits, today: date) -> bool:
     """An ergocalciferol order that is current, or ended at most 180 days ago or on an unknown day (section 3.2)."""
-    if "d2" not in order.groups or NUTRITIONAL not in order.sets or order.status == "draft":
+    if "d2" not in order.groups or order.status == "draft":
         return False
     if order.status == "active" and not is_past(order, today):
         return True

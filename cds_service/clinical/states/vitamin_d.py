@@ -11,12 +11,24 @@ from cds_service.clinical.facts import USABLE, Family, LabResult, PatientFacts
 from cds_service.clinical.guidance_types import Overlay, Profile
 from cds_service.clinical.limits import Limits, VitaminDLimits
 from cds_service.clinical.states.bands import D, Edges, edges_in_force
-from cds_service.clinical.states.results import FRESH, Analyte, Judged, block, interval_of, judge
+from cds_service.clinical.states.results import (
+    FRESH,
+    NONE,
+    STALE,
+    UNDETERMINED,
+    Analyte,
+    Judged,
+    block,
+    interval_of,
+    judge,
+)
 
 UNREADABLE_D2 = "d2-unreadable"
 LONE_D3, AMBIGUOUS = "d3-alone", "ambiguous"
 LOW = (D.DEF, D.INS)
 ALARMS = frozenset({D.HIGH, D.TOX})
+OTHERWISE = {UNDETERMINED: D.INDET, STALE: D.STALE, NONE: D.UNK}
+"""The state where no fresh result has a band."""
 
 
 class BandRules(Datum, frozen=True):
@@ -61,6 +73,11 @@ class VitaminD(Datum, frozen=True):
         return self.state in LOW
 
     @property
+    def high(self) -> bool:
+        """Whether D is HIGH or TOX."""
+        return self.state in ALARMS
+
+    @property
     def day(self) -> date:
         """The day of the driving result (`d` of section 13)."""
         if self.result is None or self.result.day is None:
@@ -86,7 +103,7 @@ def assess(
         Analyte(
             band=band,
             alarms=ALARMS.union(LOW) if calcium_very_low else ALARMS,
-            window=lambda _result, _usable: window,
+            window=lambda _result, _band, _usable: window,
             long_window=lambda _: window,
             factor=lambda result: VITAMIN_D.in_mass(result.family),
             future_days=limits.card.future_days,
@@ -96,12 +113,12 @@ def assess(
     )
     last, driving = found.last, found.driving
     banded = found.standing is FRESH
-    state = found.state(undetermined=D.INDET, stale=D.STALE, unknown=D.UNK)
+    state = found.state(OTHERWISE)
     value = None if driving is None else driving.interval
     edges = rules.edges("mass") if driving is None else of_family[driving.family]
     return VitaminD(
         state=state,
-        result=driving if state is not D.UNK else None,
+        result=None if found.standing is NONE else driving,
         edges=edges,
         last=last,
         last_band=found.band if found.band is not None or last is None else band(last),

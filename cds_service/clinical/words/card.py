@@ -74,7 +74,7 @@ class Card(Datum, frozen=True):
 
     `found` is one line, the driving result first; `so` is why nothing is offered. `beware` are bullets, the most
     dangerous first, and `background` the one that goes first; `then` is the recheck and what follows. `also_noted`
-    holds the titles of cards folded into this one. `finding` is the result a K-PEDS card names, `found_on` its day.
+    holds the titles of cards folded into this one.
     """
 
     id: str
@@ -87,8 +87,6 @@ class Card(Datum, frozen=True):
     then: Text | None = None
     suggestions: tuple[Suggestion, ...] = ()
     also_noted: tuple[str, ...] = ()
-    finding: str = ""
-    found_on: date | None = None
 
     def labs(self) -> frozenset[str]:
         """The tests this card offers to order."""

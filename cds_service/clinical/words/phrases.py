@@ -13,14 +13,20 @@ from cds_service.clinical.words.card import Text, Value
 
 
 class Phrase(Datum, frozen=True):
-    """One sentence: call it with its values."""
+    """One sentence: call it with its values. Without any it always says the same, which is `alone`."""
 
     key: str
     fields: frozenset[str]
+    alone: Text
+
+    @classmethod
+    def of(cls, key: str, *fields: str) -> Phrase:
+        """The sentence at *key*, which takes the values *fields*."""
+        return cls(key, frozenset(fields), Text(key, {}))
 
     def __call__(self, **values: Value) -> Text:
         """The sentence with *values*: exactly the declared fields."""
-        return Text(self.key, values)
+        return Text(self.key, values) if values else self.alone
 
 
 PHRASES: dict[str, Phrase] = {}
@@ -29,14 +35,14 @@ PHRASES: dict[str, Phrase] = {}
 
 def declare(key: str, *fields: str) -> Phrase:
     """The sentence at *key* of `wording.toml`, which takes the values *fields*."""
-    phrase = Phrase(key, frozenset(fields))
+    phrase = Phrase.of(key, *fields)
     PHRASES[key] = phrase
     return phrase
 
 
 def summary_of(card: str) -> Phrase:
     """The summary of a *card* that always has the same one; its words stand in `cards.toml`, at the card."""
-    return Phrase(f"summary.{card}", frozenset())
+    return Phrase.of(f"summary.{card}")
 
 
 _RESULT = ("v", "u", "on")

@@ -9,9 +9,9 @@ from decimal import Decimal
 
 from cds_service.clinical import factors
 from cds_service.clinical.datum import Datum
-from cds_service.clinical.facts import Family, LabResult
+from cds_service.clinical.facts import LabResult
 from cds_service.clinical.limits import Cut
-from cds_service.clinical.numbers import plain, short, spelled
+from cds_service.clinical.numbers import plain, spelled
 from cds_service.clinical.states.derive import States
 from cds_service.clinical.states.results import age_in_days, interval_of
 from cds_service.clinical.trace import Trace
@@ -33,17 +33,9 @@ def value_of(result: LabResult, s: States, *, always: bool = False) -> dict[str,
     return {"v": result.shown, "u": result.unit, "on": on(result, s, always=always)}
 
 
-def vitamin_d_edges(s: States) -> dict[str, str]:
-    """`{lo}`, `{hi}` and `{cu}` of the deficient and insufficient bands in force."""
-    family: Family = "mass" if s.d.result is None else s.d.result.family
-    edges = s.d.edges
-    return {
-        "lo": short(edges.deficient),
-        "hi": short(edges.insufficient),
-        "top": short(edges.adequate_to),
-        "tox": short(edges.high_to),
-        "cu": factors.VITAMIN_D.unit(family),
-    }
+def vitamin_d_unit(s: States) -> str:
+    """`{cu}` of the edges of 25(OH)D in force."""
+    return factors.VITAMIN_D.unit("mass" if s.d.result is None else s.d.result.family)
 
 
 def magnesium_cut(cut: Cut, result: LabResult) -> str:
