@@ -28,7 +28,6 @@ from cds_service.fhir.views import (
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises for bytes that are not the JSON expected."""
 V = TypeVar("V", bound=View)
-NULL = b"null"
 NO_MATCH = frozenset({"include", "outcome"})
 LARGEST_TOTAL = 2**31
 Total: TypeAlias = int | float | str | None
@@ -88,7 +87,7 @@ _TOTAL: msgspec.json.Decoder[Total] = msgspec.json.Decoder(Total)
 
 def is_null(raw: msgspec.Raw) -> bool:
     """Whether *raw* is JSON null."""
-    return len(memoryview(raw)) == len(NULL) and bytes(raw) == NULL
+    return raw == NOTHING
 
 
 def resource_type(raw: bytes | msgspec.Raw) -> str | None:
