@@ -80,14 +80,13 @@ class Report(msgspec.Struct, frozen=True, gc=False):
     haemolysed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Reader:
+class _Reader(msgspec.Struct, frozen=True, gc=False):
     """Collects what Observations say into `found`. `numbers` tell entries and panels apart."""
 
     terms: Terminology
     found: Measurements
     d3_is_total: bool
-    numbers: Iterator[int] = field(default_factory=count)
+    numbers: Iterator[int] = msgspec.field(default_factory=count)
 
     def read(self, observation: Observation, spoiled: frozenset[str], number: int) -> None:
         """Read one Observation by its status; what is neither read nor pending is ignored."""

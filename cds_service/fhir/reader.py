@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
+
+import msgspec
 
 from cds_service.clinical.facts import Availability, LabOrder, PatientFacts, Source
 from cds_service.errors import WrongPatient
@@ -28,7 +30,7 @@ LAB_ORDER_STATUS = frozenset({"active", "draft"})
 EMPTY: Page[Any] = Page()
 
 
-class Record(NamedTuple):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """The resources of one patient, by source, and whether each source could be read."""
 
     patient: Patient
