@@ -21,8 +21,8 @@ def read_medications(page: Page[MedicationRequest], terms: Terminology) -> tuple
     """The orders of *page* that matter to any rule; those of other drugs are left out."""
     reader = DrugReader(page.included, terms.drugs)
     found = []
-    for place, request in enumerate(page.resources):
-        order = _read(request, page.spoiled.get(place, frozenset()), reader, terms)
+    for request, spoiled in page.each():
+        order = _read(request, spoiled, reader, terms)
         if order is not None:
             found.append(order)
     return tuple(found)

@@ -64,8 +64,8 @@ def read_observations(pages: Iterable[Page[Observation]], terms: Terminology, *,
     """Read every Observation of *pages*. *d3_is_total*: this site's D3 codes carry totals (`CDS_D3_IS_TOTAL`)."""
     reader = _Reader(terms, Measurements(), d3_is_total)
     for page in pages:
-        for place, observation in enumerate(page.resources):
-            reader.read(observation, page.spoiled.get(place, frozenset()), next(reader.numbers))
+        for observation, spoiled in page.each():
+            reader.read(observation, spoiled, next(reader.numbers))
     found = reader.found
     found.results.setdefault(VITAMIN_D, []).extend(combine(found.fractions))
     return found

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import repeat
 from types import MappingProxyType
 from typing import Generic, NamedTuple, TypeVar
 
@@ -16,6 +17,7 @@ from cds_service.fhir.views import Concept, OperationOutcome, Resource
 R = TypeVar("R", bound=Resource)
 
 SEARCHSET = "searchset"
+ALL_READ: frozenset[str] = frozenset()
 NOTHING_SPOILED: Mapping[int, frozenset[str]] = MappingProxyType({})
 WHOLE_TYPES = frozenset({SEARCHSET, "collection", ""})
 """Types of a Bundle that may be a whole answer; a type that is missing is a slip."""
@@ -51,7 +53,7 @@ def stands(resource: Resource) -> bool:
     return "entered-in-error" not in codes
 
 
-class Page(msgspec.Struct, Generic[R], frozen=True):
+class Page(msgspec.Struct, Generic[R], frozen=True, gc=False):
     """What a Bundle held. `spoiled` names, per place in `resources`, the elements that could not be read.
 
     `included` are the raw resources that are no matches, `strangers` of them are of another type and no include,
@@ -72,6 +74,12 @@ class Page(msgspec.Struct, Generic[R], frozen=True):
     type: str = SEARCHSET
     total: int = 0
     entries: int = 0
+
+    def each(self) -> Iterable[tuple[R, frozenset[str]]]:
+        """Each resource, and the names of its elements that could not be read."""
+        if not self.spoiled:
+            return zip(self.resources, repeat(ALL_READ))
+        return [(resource, self.spoiled.get(place, ALL_READ)) for place, resource in enumerate(self.resources)]
 
     @property
     def short(self) -> str:

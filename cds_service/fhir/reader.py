@@ -14,7 +14,7 @@ from cds_service.fhir.conditions import read_conditions
 from cds_service.fhir.dates import earliest_day, latest_day
 from cds_service.fhir.medications import read_medications
 from cds_service.fhir.observations import Measurements, read_observations
-from cds_service.fhir.page import Page
+from cds_service.fhir.page import ALL_READ, Page
 from cds_service.fhir.terminology import VITAMIN_D, Terminology
 from cds_service.fhir.views import (
     Condition,
@@ -129,7 +129,7 @@ def check_subjects(key: str, page: Page[Any], patient_id: str) -> None:
         subject = resource.subject or getattr(resource, "patient", None)
         if readable and subject is not None and subject.reference == expected:
             continue
-        unreadable = page.spoiled.get(place, frozenset()) & {"subject", "patient"}
+        unreadable = page.spoiled.get(place, ALL_READ) & {"subject", "patient"}
         if unreadable or not belongs(subject, patient_id):
             raise WrongPatient(
                 f"prefetch.{key}: the {resource.resourceType} at match {place} has a subject that is not the patient "

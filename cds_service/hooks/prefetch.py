@@ -96,10 +96,11 @@ def read_record(service: Service, keys: Mapping[Source, Key], patient_id: str) -
     _require(service, keys)
     patient = keys[Source.PATIENT].patient or Patient()
     check_patient(patient, patient_id)
-    known = {source: key for source, key in keys.items() if key.state is KNOWN}
-    pages: dict[Source, Any] = {source: key.page for source, key in known.items() if key.page is not None}
+    pages: dict[Source, Any] = {
+        source: key.page for source, key in keys.items() if key.state is KNOWN and key.page is not None
+    }
     for source, page in pages.items():
-        check_subjects(source.value, page, patient_id)
+        check_subjects(source, page, patient_id)
     return Record(
         patient=patient,
         observations={source: page for source, page in pages.items() if source in OBSERVATION_KEYS},
