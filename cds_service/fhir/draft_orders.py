@@ -24,7 +24,6 @@ from cds_service.fhir.reader import belongs
 from cds_service.fhir.terminology import Terminology
 from cds_service.fhir.views import (
     NOTHING,
-    Coding,
     Concept,
     Dosage,
     MedicationRequest,
@@ -370,12 +369,11 @@ def _own(draft: Draft, named: Iterable[Subject | None]) -> frozenset[str]:
 
 def _reasons(concepts: Iterable[Concept | None], terms: Terminology) -> frozenset[tuple[str, str | None]]:
     """The condition sets of its own reasons, by code alone, and their groups."""
-    codings = [coding for concept in concepts if concept is not None for coding in concept.codings()]
-    return frozenset(_keys(codings, terms))
+    return frozenset(key for concept in concepts if concept is not None for key in _keys(concept, terms))
 
 
-def _keys(codings: list[Coding], terms: Terminology) -> Iterator[tuple[str, str | None]]:
-    for match in terms.problems.by_code(codings)[0]:
+def _keys(concept: Concept, terms: Terminology) -> Iterator[tuple[str, str | None]]:
+    for match in terms.problems.by_code(concept)[0]:
         yield match.concept, None
         yield match.concept, match.group
 
