@@ -382,9 +382,7 @@ def _lab(
     place: int, draft: Draft, request: DraftService, spoiled: frozenset[str], terms: Terminology, *, judged: bool
 ) -> Drafted | None:
     """A laboratory order by its LOINC codes; `None` where it has none."""
-    codings = [] if request.code is None else request.code.codings()
-    analyte = terms.analyte_of_order(codings)
-    if analyte is None:
+    if request.code is None or (analyte := terms.analyte_of_order(request.code)) is None:
         return None
     period = request.occurrencePeriod
     day = earliest_day(request.occurrenceDateTime or (period.start if period is not None else None))
@@ -396,6 +394,6 @@ def _lab(
         changeable=bool(draft.id),
         reasons=_reasons(request.reasonCode or (), terms),
         lab=LabOrder(analyte, day, earliest_day(request.authoredOn), draft.id),
-        codes=tuple(terms.loinc(codings)),
+        codes=tuple(terms.loinc(request.code)),
         repeats="occurrenceTiming" in spoiled or not is_null(request.occurrenceTiming),
     )

@@ -19,7 +19,7 @@ from cds_service.fhir.ranges import own_ranges
 from cds_service.fhir.terminology import MAGNESIUM, VITAMIN_D, LabCode, Terminology
 from cds_service.fhir.units import PROPERTY, Reading
 from cds_service.fhir.values import Value, read_value
-from cds_service.fhir.views import NOTHING, Component, LabCoding, Observation, there
+from cds_service.fhir.views import NOTHING, Component, Observation, there
 
 STATUS_RANK = {"corrected": 0, "amended": 1, "appended": 1, "final": 2}
 USES_RANGE = frozenset({MAGNESIUM, "calcium", "pth"})
@@ -94,7 +94,7 @@ class _Reader(msgspec.Struct, frozen=True, gc=False):
             report = Report(observation, effective(observation), number, is_haemolysed(observation))
             self._read_final(report, spoiled)
         elif observation.status in PENDING and observation.code is not None:
-            code = self.terms.measures(observation.code.codings())
+            code = self.terms.measures(observation.code)
             when = effective(observation)
             if code is not None and when.day is not None:
                 self.found.pending.append(PendingTest(self.terms.orders.get(code.code, code.code), when.day))
@@ -113,10 +113,9 @@ class _Reader(msgspec.Struct, frozen=True, gc=False):
         """What *source* measures; a code that is only mentioned, or asks for pregnancy, is noted."""
         if source.code is None:
             return None
-        codings = source.code.codings()
-        code = self.terms.measures(codings)
+        code = self.terms.measures(source.code)
         if code is None:
-            self._read_other(source, codings, report)
+            self._read_other(source, self.terms.loinc(source.code), report)
         return code
 
     def _read_components(self, report: Report, spoiled: frozenset[str]) -> int:
@@ -131,18 +130,17 @@ class _Reader(msgspec.Struct, frozen=True, gc=False):
                 read += 1
         return read
 
-    def _read_other(self, source: Observation | Component, codings: list[LabCoding], report: Report) -> None:
+    def _read_other(self, source: Observation | Component, codes: list[str], report: Report) -> None:
         """1,25(OH)2D, which is only mentioned, and pregnancy status."""
-        codes = set(self.terms.loinc(codings))
-        if codes & self.terms.calcitriol:
+        if not self.terms.calcitriol.isdisjoint(codes):
             self.found.calcitriol = True
-        if codes & self.terms.pregnancy_question:
+        if not self.terms.pregnancy_question.isdisjoint(codes):
             self._read_pregnancy(source, report)
 
     def _read_pregnancy(self, source: Observation | Component, report: Report) -> None:
         """The answer to 82810-3; one without a readable status, day or known code leaves the matter unclear."""
         answer = source.valueCodeableConcept
-        codes = self.terms.loinc(answer.codings()) if answer is not None else []
+        codes = self.terms.loinc(answer) if answer is not None else []
         told = next((code for code in codes if code in self.terms.pregnancy_answers), None)
         if told is None or report.when.day is None or report.observation.status not in STATUS_RANK:
             self.found.pregnancy_unclear = True

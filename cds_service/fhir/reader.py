@@ -96,7 +96,7 @@ def _lab_orders(page: Page[ServiceRequest], terms: Terminology) -> tuple[LabOrde
     """Active and draft orders by analyte (section 17); an order not to perform is none."""
     found = []
     for order in page.resources:
-        analyte = None if order.code is None else terms.analyte_of_order(order.code.codings())
+        analyte = None if order.code is None else terms.analyte_of_order(order.code)
         if order.status not in LAB_ORDER_STATUS or order.doNotPerform or analyte is None:
             continue
         period = order.occurrencePeriod

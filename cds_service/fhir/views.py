@@ -76,10 +76,6 @@ class LabConcept(View):
 
     coding: list[LabCoding | None] | None = None
 
-    def codings(self) -> list[LabCoding]:
-        """The codings that are there."""
-        return there(self.coding)
-
 
 def place_of(reference: str) -> str:
     """`Patient/7` of a relative or absolute reference, of one version or of none; a `urn:uuid:` stays."""
