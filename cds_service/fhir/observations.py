@@ -5,17 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import date
 from itertools import count
 
 import msgspec
 
-from cds_service.clinical.facts import EMPTY, LabResult, OwnRange, PendingTest, PregnancyAnswer, Recency
+from cds_service.clinical.facts import EMPTY, LabResult, PendingTest, PregnancyAnswer, Recency
 from cds_service.fhir.bundle import salvage
-from cds_service.fhir.dates import moment
+from cds_service.fhir.dates import When, moment
 from cds_service.fhir.fractions import Fraction, combine
 from cds_service.fhir.page import Page
-from cds_service.fhir.ranges import own_ranges
+from cds_service.fhir.ranges import NO_RANGES, own_ranges
 from cds_service.fhir.terminology import MAGNESIUM, VITAMIN_D, LabCode, Terminology
 from cds_service.fhir.units import PROPERTY, Reading
 from cds_service.fhir.values import Value, read_value
@@ -49,15 +48,7 @@ class Measurements:
         return tuple(self.results.get(analyte, ()))
 
 
-class When(msgspec.Struct, frozen=True, gc=False):
-    """The effective date of an Observation: the day, and seconds to order results of one day."""
-
-    day: date | None
-    instant: float
-
-
 UNDATED = When(None, 0.0)
-FOR_EVERYBODY = OwnRange(None, None)[2:]
 
 
 def read_observations(pages: Iterable[Page[Observation]], terms: Terminology, *, d3_is_total: bool) -> Measurements:
@@ -175,12 +166,9 @@ class _Reader(msgspec.Struct, frozen=True, gc=False):
         self, code: LabCode, value: Value, source: Observation | Component, report: Report, panel: str | None = None
     ) -> None:
         observation, when, reading = report.observation, report.when, value.reading
-        low, high = None, None
-        ranges: tuple[OwnRange, ...] = ()
+        low, high, ranges = NO_RANGES
         if reading is not None and code.analyte in USES_RANGE and source.referenceRange is not NOTHING:
-            ranges = own_ranges(source.referenceRange, value.unit, code.analyte)
-            if len(ranges) == 1 and ranges[0][2:] == FOR_EVERYBODY:
-                (low, high), ranges = ranges[0][:2], ()
+            low, high, ranges = own_ranges(source.referenceRange, value.unit, code.analyte)
         ordinal = when.day.toordinal() if when.day is not None else 0
         result = LabResult(
             code.code,
@@ -222,12 +210,13 @@ def effective(observation: Observation) -> When:
     Section 5; effectiveTiming is not read.
     """
     period = observation.effectivePeriod
-    end = None if period is None else period.end
-    for text in (observation.effectiveDateTime, end, observation.effectiveInstant, observation.issued):
-        found = moment(text) if text else None
-        if found is not None:
-            return When(*found)
-    return UNDATED
+    return (
+        moment(observation.effectiveDateTime)
+        or moment(None if period is None else period.end)
+        or moment(observation.effectiveInstant)
+        or moment(observation.issued)
+        or UNDATED
+    )
 
 
 def _notes(code: LabCode, reading: Reading | None) -> tuple[str, ...]:

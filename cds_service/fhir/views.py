@@ -127,12 +127,9 @@ class Quantity(View):
     @property
     def number(self) -> Decimal | None:
         """The value with its decimals; NaN where it is not a number, nor a string that spells a FHIR decimal."""
-        raw = self.value
-        if raw is NOTHING:
+        if self.value == NOTHING:
             return None
-        text = bytes(raw).decode()
-        if text == "null":
-            return None
+        text = str(self.value, "utf-8")
         if text[0] == '"':
             text = text[1:-1] if SPELLED.fullmatch(text) else ""
         try:
