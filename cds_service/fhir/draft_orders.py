@@ -16,7 +16,7 @@ from cds_service.clinical.facts import Dose, Drafted, Drafts, LabOrder, Medicati
 from cds_service.errors import WrongPatient
 from cds_service.fhir.bundle import UNREADABLE, NotFhir, is_null, resource_type, salvage
 from cds_service.fhir.dates import earliest_day
-from cds_service.fhir.dosage import count
+from cds_service.fhir.dosage import count, dosages_of
 from cds_service.fhir.drug_elements import NAMED_BY, DrugReader
 from cds_service.fhir.drugs import COMBINATION, MINERALS, NUTRITIONAL
 from cds_service.fhir.medications import read_order
@@ -266,11 +266,12 @@ def _drug(  # noqa: PLR0913 - the draft, and how it is read
     """A drug order; `None` where no drug is chosen yet, or one that matters to no row."""
     if not _names_a_drug(request, spoiled):
         return None
-    order = read_order(request, spoiled, reader, terms, "draft")
+    order = read_order(request, reader, terms, "draft")
     if order is None:
         return None
-    dose, from_name = _dose(request, spoiled, order, reader)
-    older = draft.type != DRUG_TYPES[0] or any(d.doseQuantity is not None for d in request.dosageInstruction or ())
+    dosages = dosages_of(request)
+    dose, from_name = _dose(request, dosages, order, reader)
+    older = draft.type != DRUG_TYPES[0] or any(dosage.doseQuantity is not None for dosage in dosages)
     named = [request.priorPrescription, *(request.basedOn or ()), *(request.replaces or ())]
     reasons = [*(request.reasonCode or ()), *(request.reasonCodeableConcept or ())]
     return Drafted(
@@ -297,14 +298,13 @@ def _names_a_drug(request: MedicationRequest, spoiled: frozenset[str]) -> bool:
 
 
 def _dose(
-    request: DraftMedication, spoiled: frozenset[str], order: MedicationOrder, reader: DrugReader
+    request: DraftMedication, dosages: list[Dosage], order: MedicationOrder, reader: DrugReader
 ) -> tuple[Dose | None, bool]:
     """The dose, and whether the strength of a piece was read from the name; one dose and no more is one a day long."""
-    if NUTRITIONAL not in order.sets or "dosageInstruction" in spoiled or CALCIFEDIOL in order.groups:
+    if NUTRITIONAL not in order.sets or CALCIFEDIOL in order.groups:
         return None, False
-    once = _is_once(request.dosageInstruction)
-    dosages = request.dosageInstruction
-    if once and dosages:
+    once = _is_once(dosages)
+    if once:
         (dosage,) = dosages
         dosages = [_with_timing(dosage)]
     combination = COMBINATION in order.groups or bool(order.sets & MINERALS)
@@ -316,9 +316,9 @@ def _dose(
     return (Dose.once(dose.single) if once else dose), from_name
 
 
-def _is_once(dosages: list[Dosage] | None) -> bool:
+def _is_once(dosages: list[Dosage]) -> bool:
     """`timing.repeat.count` is 1, without a period."""
-    if dosages is None or len(dosages) != 1:
+    if len(dosages) != 1:
         return False
     repeat = None if dosages[0].timing is None else dosages[0].timing.repeat
     return repeat is not None and repeat.count == 1 and repeat.countMax is None and repeat.period is None

@@ -323,7 +323,7 @@ class Medication(Resource, kw_only=True):
 
 
 class MedicationRequest(Resource, kw_only=True):
-    """MedicationRequest, or DSTU2's MedicationOrder."""
+    """MedicationRequest, or DSTU2's MedicationOrder. How it is taken stays raw: of most drugs no rule asks."""
 
     id: str | None = None
     status: str | None = None
@@ -336,7 +336,7 @@ class MedicationRequest(Resource, kw_only=True):
     patient: Subject | None = None
     authoredOn: str | None = None  # noqa: N815 - FHIR's name
     dateWritten: str | None = None  # noqa: N815 - FHIR's name
-    dosageInstruction: list[Dosage] | None = None  # noqa: N815 - FHIR's name
+    dosageInstruction: msgspec.Raw = NOTHING  # noqa: N815 - FHIR's name
     dispenseRequest: Dispense | None = None  # noqa: N815 - FHIR's name
     contained: list[msgspec.Raw] | None = None
 
