@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from itertools import count
 
 import msgspec
@@ -32,14 +31,13 @@ DENIED = re.compile(
 )
 
 
-@dataclass(slots=True)
-class Measurements:
+class Measurements(msgspec.Struct):
     """Everything read from Observations, by analyte. `pregnancy_unclear`: an answer that could not be read."""
 
-    results: dict[str, list[LabResult]] = field(default_factory=dict)
-    fractions: list[Fraction] = field(default_factory=list)
-    pending: list[PendingTest] = field(default_factory=list)
-    pregnancy: list[PregnancyAnswer] = field(default_factory=list)
+    results: dict[str, list[LabResult]] = {}
+    fractions: list[Fraction] = []
+    pending: list[PendingTest] = []
+    pregnancy: list[PregnancyAnswer] = []
     pregnancy_unclear: bool = False
     calcitriol: bool = False
 
