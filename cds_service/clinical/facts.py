@@ -199,7 +199,7 @@ class MedicationOrder(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """One problem or diagnosis that belongs to a value set (section 8). `last_day` is its latest date (dialysis)."""
+    """One problem or diagnosis that belongs to a value set (section 8). `last_day`: of one that is over (dialysis)."""
 
     concept: str
     group: str

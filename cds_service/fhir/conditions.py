@@ -32,7 +32,8 @@ def read_conditions(page: Page[ConditionView], terms: Terminology) -> tuple[Prob
 
 
 def _problems(resource: ConditionView, matches: list[ConditionMatch], *, from_text: bool) -> list[Problem]:
-    active, day, last = _is_active(resource), condition_day(resource), _last_day(resource)
+    active, day = _is_active(resource), condition_day(resource)
+    last = None if active else _last_day(resource)
     return [Problem(match.concept, match.group, active, day, last, from_text) for match in dict.fromkeys(matches)]
 
 

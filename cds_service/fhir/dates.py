@@ -32,10 +32,10 @@ def _day(text: str | None, *, latest: bool) -> date | None:
     if not text:
         return None
     try:
+        if len(text) >= LENGTH_OF_DAY and text[4] == text[7] == "-":
+            return date.fromisoformat(text[:LENGTH_OF_DAY])
         if len(text) in (DIGITS_OF_DAY, DIGITS_OF_INSTANT) and _is_digits(text):
             return date(int(text[:4]), int(text[4:6]), int(text[6:8]))
-        if len(text) >= LENGTH_OF_DAY:
-            return date.fromisoformat(text[:10]) if text[4] == text[7] == "-" else None
         match = PARTIAL.match(text)
         if match is None:
             return None
