@@ -21,6 +21,7 @@ ALL_READ: frozenset[str] = frozenset()
 NOTHING_SPOILED: Mapping[int, frozenset[str]] = MappingProxyType({})
 WHOLE_TYPES = frozenset({SEARCHSET, "collection", ""})
 """Types of a Bundle that may be a whole answer; a type that is missing is a slip."""
+IN_ERROR = "entered-in-error"
 SERIOUS = frozenset({"error", "fatal"})
 WITHHOLDING = frozenset({
     "security", "login", "unknown", "expired", "forbidden", "suppressed",
@@ -49,8 +50,9 @@ def remark(outcome: OperationOutcome) -> Remark:
 def stands(resource: Resource) -> bool:
     """Whether *resource* was not entered in error; one that was is as if it were not there (property 10)."""
     status: Concept | str | None = getattr(resource, "status", None) or getattr(resource, "verificationStatus", None)
-    codes = [status] if status is None or isinstance(status, str) else [coding.code for coding in status.codings()]
-    return "entered-in-error" not in codes
+    if isinstance(status, Concept):
+        return all(coding.code != IN_ERROR for coding in status.codings())
+    return status != IN_ERROR
 
 
 class Page(msgspec.Struct, Generic[R], frozen=True, gc=False):

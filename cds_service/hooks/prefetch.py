@@ -76,13 +76,13 @@ def check_size(keys: Mapping[Source, Key], limits: SizeLimits) -> None:
     Raises:
         TooManyResources: a Bundle has more entries, or all of them more resources.
     """
-    sizes = {source: key.page.entries for source, key in keys.items() if key.page is not None}
-    for source, size in sizes.items():
-        if size > limits.entries:
-            raise TooManyResources(
-                f"prefetch.{source.value} has more entries than this service reads (CDS_MAX_ENTRIES)"
-            )
-    if sum(sizes.values()) > limits.resources:
+    resources = 0
+    for source, key in keys.items():
+        entries = 0 if key.page is None else key.page.entries
+        if entries > limits.entries:
+            raise TooManyResources(f"prefetch.{source} has more entries than this service reads (CDS_MAX_ENTRIES)")
+        resources += entries
+    if resources > limits.resources:
         raise TooManyResources("prefetch has more resources than this service reads (CDS_MAX_RESOURCES)")
 
 
