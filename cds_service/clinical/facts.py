@@ -202,7 +202,7 @@ class MedicationOrder(Datum, frozen=True):
 
 
 class Problem(Datum, frozen=True):
-    """One problem or diagnosis that belongs to a value set (section 8). `last_day` is its latest date (dialysis)."""
+    """One problem or diagnosis that belongs to a value set (section 8). `last_day`: of one that is over (dialysis)."""
 
     concept: str
     group: str

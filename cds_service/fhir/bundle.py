@@ -28,7 +28,6 @@ from cds_service.fhir.views import (
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises for bytes that are not the JSON expected."""
 V = TypeVar("V", bound=View)
-NULL = b"null"
 NO_MATCH = frozenset({"include", "outcome"})
 LARGEST_TOTAL = 2**31
 Total: TypeAlias = int | float | str | None
@@ -44,7 +43,7 @@ class _Link(View):
 
 
 class _Entry(View, Generic[R]):
-    resource: R | None = None
+    resource: R
     search: _Search | None = None
 
 
@@ -53,7 +52,7 @@ class _Bundle(View, Generic[R]):
     type: str | None = None
     total: Total = None
     issues: msgspec.Raw = NOTHING
-    entry: list[_Entry[R] | None] | None = None
+    entry: list[_Entry[R]] | None = None
     link: list[_Link] | None = None
 
 
@@ -88,7 +87,7 @@ _TOTAL: msgspec.json.Decoder[Total] = msgspec.json.Decoder(Total)
 
 def is_null(raw: msgspec.Raw) -> bool:
     """Whether *raw* is JSON null."""
-    return len(memoryview(raw)) == len(NULL) and bytes(raw) == NULL
+    return raw == NOTHING
 
 
 def resource_type(raw: bytes | msgspec.Raw) -> str | None:
@@ -114,7 +113,7 @@ def read_bundle(raw: bytes | msgspec.Raw, view: type[R], types: frozenset[str]) 
         return _read_slowly(raw, view, types)
     resources: list[R] = []
     for entry in bundle.entry or ():
-        if entry is None or entry.resource is None or entry.resource.resourceType not in types:
+        if entry.resource.resourceType not in types:
             return _read_slowly(raw, view, types)
         if entry.search is None or entry.search.mode not in NO_MATCH:
             resources.append(entry.resource)

@@ -7,6 +7,7 @@ from datetime import date
 from cds_service.clinical.facts import Problem
 from cds_service.fhir.dates import earliest_day
 from cds_service.fhir.page import Page
+from cds_service.fhir.problems import ConditionMatch
 from cds_service.fhir.terminology import Terminology
 from cds_service.fhir.views import Concept
 from cds_service.fhir.views import Condition as ConditionView
@@ -20,20 +21,19 @@ def read_conditions(page: Page[ConditionView], terms: Terminology) -> tuple[Prob
     """The problems of *page* that belong to any value set."""
     found: list[Problem] = []
     for resource in page.resources:
-        found += _read(resource, terms)
+        if resource.code is None:
+            continue
+        matches, coded = terms.problems.by_code(resource.code)
+        if not coded:
+            matches = terms.problems.by_text(resource.code)
+        if matches and status_code(resource.verificationStatus) not in UNUSABLE:
+            found += _problems(resource, matches, from_text=not coded)
     return tuple(found)
 
 
-def _read(resource: ConditionView, terms: Terminology) -> list[Problem]:
-    if resource.code is None or status_code(resource.verificationStatus) in UNUSABLE:
-        return []
-    matches, coded = terms.problems.by_code(resource.code.codings())
-    from_text = not coded
-    if from_text:
-        matches = [match for text in resource.code.texts() for match in terms.problems.by_text(text)]
-    if not matches:
-        return []
-    active, day, last = _is_active(resource), condition_day(resource), _last_day(resource)
+def _problems(resource: ConditionView, matches: list[ConditionMatch], *, from_text: bool) -> list[Problem]:
+    active, day = _is_active(resource), condition_day(resource)
+    last = None if active else _last_day(resource)
     return [Problem(match.concept, match.group, active, day, last, from_text) for match in dict.fromkeys(matches)]
 
 

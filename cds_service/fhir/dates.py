@@ -9,6 +9,8 @@ import re
 from calendar import monthrange
 from datetime import UTC, date, datetime
 
+import msgspec
+
 EPOCH_DAY = date(1970, 1, 1).toordinal()
 DAY = 86_400.0
 PARTIAL = re.compile(r"(\d{4})(?:-(\d{2}))?\Z", re.ASCII)
@@ -30,10 +32,10 @@ def _day(text: str | None, *, latest: bool) -> date | None:
     if not text:
         return None
     try:
+        if len(text) >= LENGTH_OF_DAY and text[4] == text[7] == "-":
+            return date.fromisoformat(text[:LENGTH_OF_DAY])
         if len(text) in (DIGITS_OF_DAY, DIGITS_OF_INSTANT) and _is_digits(text):
             return date(int(text[:4]), int(text[4:6]), int(text[6:8]))
-        if len(text) >= LENGTH_OF_DAY:
-            return date.fromisoformat(text[:10]) if text[4] == text[7] == "-" else None
         match = PARTIAL.match(text)
         if match is None:
             return None
@@ -49,20 +51,27 @@ def _is_digits(text: str) -> bool:
     return text.isascii() and text.isdigit()
 
 
-def moment(text: str) -> tuple[date, float] | None:
+class When(msgspec.Struct, frozen=True, gc=False):
+    """The day of a result, and seconds to order results of one day."""
+
+    day: date | None
+    instant: float
+
+
+def moment(text: str | None) -> When | None:
     """The date of *text* as written, and its seconds since 1970 in UTC; a date alone is 00:00. `None`: not a date.
 
     The seconds order results of one day, nothing else.
     """
-    if len(text) > LENGTH_OF_DAY and text[4] == text[7] == "-":
+    if text is not None and len(text) > LENGTH_OF_DAY and text[4] == text[7] == "-":
         try:
             found = datetime.fromisoformat(text)
         except ValueError:
             pass
         else:
-            return found.date(), (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()
+            return When(found.date(), (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp())
     day = earliest_day(text)
-    return None if day is None else (day, _seconds(text, day))
+    return None if text is None or day is None else When(day, _seconds(text, day))
 
 
 def _seconds(text: str, day: date) -> float:

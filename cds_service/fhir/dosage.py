@@ -6,10 +6,13 @@ import re
 from decimal import Decimal
 from typing import Literal
 
+import msgspec
+
 from cds_service.clinical.facts import Dose
+from cds_service.fhir.bundle import UNREADABLE
 from cds_service.fhir.strengths import IU_LETTERS, IU_OF_MASS, IU_WORDS
 from cds_service.fhir.units import UCUM_SYSTEMS
-from cds_service.fhir.views import Concept, Dosage, DoseAndRate, Quantity, Repeat, Timing, there
+from cds_service.fhir.views import Concept, Dosage, DoseAndRate, MedicationRequest, Quantity, Repeat, Timing, there
 
 IU_UNITS = ("[iu]", "{iu}", "[usp'u]", *(a + b for a, b in IU_LETTERS), *IU_WORDS)
 IU_PER_UNIT = dict.fromkeys(IU_UNITS, Decimal(1)) | IU_OF_MASS
@@ -48,15 +51,26 @@ CHANGES_INTERVAL = re.compile(
 """Words beside it that could change it: then the dose is unknown."""
 
 
-def count(dosages: list[Dosage] | None, each: Decimal | None, *, combination: bool) -> Dose | None:
+_DOSAGES = msgspec.json.Decoder(list[Dosage] | None)
+
+
+def dosages_of(request: MedicationRequest) -> list[Dosage]:
+    """How the drug of *request* is taken; nothing where that cannot be read."""
+    try:
+        return _DOSAGES.decode(request.dosageInstruction) or []
+    except UNREADABLE:
+        return []
+
+
+def count(dosages: list[Dosage], each: Decimal | None, *, combination: bool) -> Dose | None:
     """The dose of one order, or `None` where it cannot be counted.
 
     *each* is the strength of one piece, if it is known. *combination*: another ingredient is in it, so a dose in
     milligrams is not the vitamin's.
     """
-    if dosages is None or len(dosages) != 1:
+    if len(dosages) != 1:
         return None
-    dosage = dosages[0]
+    (dosage,) = dosages
     if dosage.asNeeded or dosage.asNeededBoolean or dosage.asNeededCodeableConcept is not None or dosage.asNeededFor:
         return None
     single = _single(dosage, each, combination=combination)

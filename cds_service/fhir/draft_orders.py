@@ -16,7 +16,7 @@ from cds_service.clinical.facts import Dose, Drafted, Drafts, LabOrder, Medicati
 from cds_service.errors import WrongPatient
 from cds_service.fhir.bundle import UNREADABLE, NotFhir, is_null, resource_type, salvage
 from cds_service.fhir.dates import earliest_day
-from cds_service.fhir.dosage import count
+from cds_service.fhir.dosage import count, dosages_of
 from cds_service.fhir.drug_elements import NAMED_BY, DrugReader
 from cds_service.fhir.drugs import COMBINATION, MINERALS, NUTRITIONAL
 from cds_service.fhir.medications import read_order
@@ -24,7 +24,6 @@ from cds_service.fhir.reader import belongs
 from cds_service.fhir.terminology import Terminology
 from cds_service.fhir.views import (
     NOTHING,
-    Coding,
     Concept,
     Dosage,
     MedicationRequest,
@@ -267,11 +266,12 @@ def _drug(  # noqa: PLR0913 - the draft, and how it is read
     """A drug order; `None` where no drug is chosen yet, or one that matters to no row."""
     if not _names_a_drug(request, spoiled):
         return None
-    order = read_order(request, spoiled, reader, terms, "draft")
+    order = read_order(request, reader, terms, "draft")
     if order is None:
         return None
-    dose, from_name = _dose(request, spoiled, order, reader)
-    older = draft.type != DRUG_TYPES[0] or any(d.doseQuantity is not None for d in request.dosageInstruction or ())
+    dosages = dosages_of(request)
+    dose, from_name = _dose(request, dosages, order, reader)
+    older = draft.type != DRUG_TYPES[0] or any(dosage.doseQuantity is not None for dosage in dosages)
     named = [request.priorPrescription, *(request.basedOn or ()), *(request.replaces or ())]
     reasons = [*(request.reasonCode or ()), *(request.reasonCodeableConcept or ())]
     return Drafted(
@@ -298,14 +298,13 @@ def _names_a_drug(request: MedicationRequest, spoiled: frozenset[str]) -> bool:
 
 
 def _dose(
-    request: DraftMedication, spoiled: frozenset[str], order: MedicationOrder, reader: DrugReader
+    request: DraftMedication, dosages: list[Dosage], order: MedicationOrder, reader: DrugReader
 ) -> tuple[Dose | None, bool]:
     """The dose, and whether the strength of a piece was read from the name; one dose and no more is one a day long."""
-    if NUTRITIONAL not in order.sets or "dosageInstruction" in spoiled or CALCIFEDIOL in order.groups:
+    if NUTRITIONAL not in order.sets or CALCIFEDIOL in order.groups:
         return None, False
-    once = _is_once(request.dosageInstruction)
-    dosages = request.dosageInstruction
-    if once and dosages:
+    once = _is_once(dosages)
+    if once:
         (dosage,) = dosages
         dosages = [_with_timing(dosage)]
     combination = COMBINATION in order.groups or bool(order.sets & MINERALS)
@@ -317,9 +316,9 @@ def _dose(
     return (Dose.once(dose.single) if once else dose), from_name
 
 
-def _is_once(dosages: list[Dosage] | None) -> bool:
+def _is_once(dosages: list[Dosage]) -> bool:
     """`timing.repeat.count` is 1, without a period."""
-    if dosages is None or len(dosages) != 1:
+    if len(dosages) != 1:
         return False
     repeat = None if dosages[0].timing is None else dosages[0].timing.repeat
     return repeat is not None and repeat.count == 1 and repeat.countMax is None and repeat.period is None
@@ -370,12 +369,11 @@ def _own(draft: Draft, named: Iterable[Subject | None]) -> frozenset[str]:
 
 def _reasons(concepts: Iterable[Concept | None], terms: Terminology) -> frozenset[tuple[str, str | None]]:
     """The condition sets of its own reasons, by code alone, and their groups."""
-    codings = [coding for concept in concepts if concept is not None for coding in concept.codings()]
-    return frozenset(_keys(codings, terms))
+    return frozenset(key for concept in concepts if concept is not None for key in _keys(concept, terms))
 
 
-def _keys(codings: list[Coding], terms: Terminology) -> Iterator[tuple[str, str | None]]:
-    for match in terms.problems.by_code(codings)[0]:
+def _keys(concept: Concept, terms: Terminology) -> Iterator[tuple[str, str | None]]:
+    for match in terms.problems.by_code(concept)[0]:
         yield match.concept, None
         yield match.concept, match.group
 
@@ -384,9 +382,7 @@ def _lab(
     place: int, draft: Draft, request: DraftService, spoiled: frozenset[str], terms: Terminology, *, judged: bool
 ) -> Drafted | None:
     """A laboratory order by its LOINC codes; `None` where it has none."""
-    codings = [] if request.code is None else request.code.codings()
-    analyte = terms.analyte_of_order(codings)
-    if analyte is None:
+    if request.code is None or (analyte := terms.analyte_of_order(request.code)) is None:
         return None
     period = request.occurrencePeriod
     day = earliest_day(request.occurrenceDateTime or (period.start if period is not None else None))
@@ -398,6 +394,6 @@ def _lab(
         changeable=bool(draft.id),
         reasons=_reasons(request.reasonCode or (), terms),
         lab=LabOrder(analyte, day, earliest_day(request.authoredOn), draft.id),
-        codes=tuple(terms.loinc(codings)),
+        codes=tuple(terms.loinc(request.code)),
         repeats="occurrenceTiming" in spoiled or not is_null(request.occurrenceTiming),
     )

@@ -85,13 +85,12 @@ class DrugReader:
         return self._read_before[key]
 
 
-class _Names:
-    """Collects the codes and texts of one place, and the references that lead to more."""
+class _Names(msgspec.Struct):
+    """Collects the codes and texts of one place, and the references that lead to more; each once, in their order."""
 
-    def __init__(self) -> None:
-        self.codes: dict[tuple[str | None, str], None] = {}
-        self.texts: dict[str, None] = {}
-        self.references: dict[str, None] = {}
+    codes: dict[tuple[str | None, str], None] = {}
+    texts: dict[str, None] = {}
+    references: dict[str, None] = {}
 
     def take_concept(self, concept: Concept | None) -> None:
         """Its codings and text."""

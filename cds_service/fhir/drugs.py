@@ -200,7 +200,9 @@ class DrugTerms:
 
         It is remembered, but for names so long that many of them would fill the memory.
         """
-        length = len(text) + sum(len(system or "") + len(code) for system, code in codes)
+        length = len(text)
+        for system, code in codes:
+            length += len(system or "") + len(code)
         return self._remembered(codes, text) if length <= LONGEST_REMEMBERED else self._read(codes, text)
 
     def _read(self, codes: Codes, text: str) -> Hints:

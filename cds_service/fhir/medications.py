@@ -7,12 +7,12 @@ from datetime import date
 from cds_service.clinical.days import add_days, add_months
 from cds_service.clinical.facts import MedicationOrder
 from cds_service.fhir.dates import latest_day
-from cds_service.fhir.dosage import count, days_of
+from cds_service.fhir.dosage import count, days_of, dosages_of
 from cds_service.fhir.drug_elements import DrugReader
 from cds_service.fhir.drugs import COMBINATION, MINERALS, NUTRITIONAL, PARENTERAL, TRACE
 from cds_service.fhir.page import Page
 from cds_service.fhir.terminology import Terminology
-from cds_service.fhir.views import MedicationRequest, Quantity, Repeat
+from cds_service.fhir.views import Dosage, MedicationRequest, Quantity, Repeat
 
 READ = frozenset({"active", "completed", "stopped", "draft"})
 
@@ -21,8 +21,8 @@ def read_medications(page: Page[MedicationRequest], terms: Terminology) -> tuple
     """The orders of *page* that matter to any rule; those of other drugs are left out."""
     reader = DrugReader(page.included, terms.drugs)
     found = []
-    for place, request in enumerate(page.resources):
-        order = _read(request, page.spoiled.get(place, frozenset()), reader, terms)
+    for request, spoiled in page.each():
+        order = _read(request, spoiled, reader, terms)
         if order is not None:
             found.append(order)
     return tuple(found)
@@ -35,21 +35,22 @@ def _read(
     status = "active" if "status" in spoiled else request.status or ""
     if status not in READ or request.intent == "option" or request.doNotPerform:
         return None
-    return read_order(request, spoiled, reader, terms, status)
+    return read_order(request, reader, terms, status)
 
 
 def read_order(
-    request: MedicationRequest, spoiled: frozenset[str], reader: DrugReader, terms: Terminology, status: str
+    request: MedicationRequest, reader: DrugReader, terms: Terminology, status: str
 ) -> MedicationOrder | None:
     """The order that *request* is, of this *status*; `None` where it is of a drug that matters to no rule."""
     hints = reader.hints(request)
     drug = hints.drug
-    routes = _routes(request)
     if drug is not None and not drug.sets:
         return None
+    dosages = dosages_of(request)
+    routes = [text for dosage in dosages if dosage.route is not None for text in dosage.route.texts()]
     if any(map(terms.drugs.is_local, routes)):  # topical, ophthalmic, otic, nasal, inhaled, vaginal
         return None
-    start, bounds_end, supply_end = _span(request)
+    start, bounds_end, supply_end = _span(request, dosages)
     known_as = request.id or ""
     if drug is None:
         return MedicationOrder(
@@ -57,10 +58,10 @@ def read_order(
         )
     name, sets, groups = drug
     counted = None
-    if NUTRITIONAL in sets and "dosageInstruction" not in spoiled and "calcifediol" not in groups:
+    if NUTRITIONAL in sets and "calcifediol" not in groups:
         combination = COMBINATION in groups or bool(sets & MINERALS)
         each = hints.each(combination=combination)
-        counted = count(request.dosageInstruction, each, combination=combination)
+        counted = count(dosages, each, combination=combination)
     return MedicationOrder(
         name, sets, groups, status, start, bounds_end, supply_end, counted,
         id=known_as,
@@ -69,15 +70,9 @@ def read_order(
     )  # fmt: skip
 
 
-def _routes(request: MedicationRequest) -> list[str]:
-    """What its routes are called."""
-    routes = [dosage.route for dosage in request.dosageInstruction or () if dosage.route is not None]
-    return [text for route in routes for text in route.texts()]
-
-
-def _span(request: MedicationRequest) -> tuple[date | None, date | None, date | None]:
+def _span(request: MedicationRequest, dosages: list[Dosage]) -> tuple[date | None, date | None, date | None]:
     """Start, stated end, end of supply (sections 9.3 and 9.7)."""
-    repeat = _repeat(request)
+    repeat = _repeat(dosages)
     bounds = repeat.boundsPeriod if repeat is not None else None
     start = latest_day(bounds.start) if bounds is not None else None
     start = start or latest_day(request.authoredOn) or latest_day(request.dateWritten)
@@ -88,8 +83,8 @@ def _span(request: MedicationRequest) -> tuple[date | None, date | None, date | 
     return start, end, _after(start, supply)
 
 
-def _repeat(request: MedicationRequest) -> Repeat | None:
-    for dosage in request.dosageInstruction or ():
+def _repeat(dosages: list[Dosage]) -> Repeat | None:
+    for dosage in dosages:
         if dosage.timing is not None and dosage.timing.repeat is not None:
             return dosage.timing.repeat
     return None

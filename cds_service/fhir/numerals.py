@@ -12,7 +12,7 @@ NUMERAL = r"[0-9]+(?:[.,][0-9]+)*"
 _WHOLE = re.compile(NUMERAL)
 _TWO_WAYS = re.compile(r"[1-9][0-9]{0,2},[0-9]{3}|[0-9]+[.,][0-9]+[.,].*")
 """`1,250` may be 1250 or 1.25, and with several separators any may be the decimal one; `0,500` is one number."""
-LARGEST = Decimal(10_000_000_000)
+LEAST, LARGEST = Decimal(0), Decimal(10_000_000_000)
 
 
 def numeral(text: str) -> Decimal | None:
@@ -32,4 +32,4 @@ def amount(quantity: Quantity | None) -> Decimal | None:
 
 def is_sensible(number: Decimal) -> bool:
     """A measurement is finite, not negative and of a size a laboratory could print."""
-    return number.is_finite() and 0 <= number < LARGEST
+    return number.is_finite() and LEAST <= number < LARGEST

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from datetime import date
 from itertools import count
 
 import msgspec
 
-from cds_service.clinical.facts import EMPTY, LabResult, OwnRange, PendingTest, PregnancyAnswer, Recency
+from cds_service.clinical.facts import EMPTY, LabResult, PendingTest, PregnancyAnswer, Recency
 from cds_service.fhir.bundle import salvage
-from cds_service.fhir.dates import moment
+from cds_service.fhir.dates import When, moment
 from cds_service.fhir.fractions import Fraction, combine
 from cds_service.fhir.page import Page
-from cds_service.fhir.ranges import own_ranges
+from cds_service.fhir.ranges import NO_RANGES, own_ranges
 from cds_service.fhir.terminology import MAGNESIUM, VITAMIN_D, LabCode, Terminology
 from cds_service.fhir.units import PROPERTY, Reading
 from cds_service.fhir.values import Value, read_value
-from cds_service.fhir.views import NOTHING, Component, LabCoding, Observation, there
+from cds_service.fhir.views import NOTHING, Component, Observation, there
 
 STATUS_RANK = {"corrected": 0, "amended": 1, "appended": 1, "final": 2}
 USES_RANGE = frozenset({MAGNESIUM, "calcium", "pth"})
@@ -33,14 +31,13 @@ DENIED = re.compile(
 )
 
 
-@dataclass(slots=True)
-class Measurements:
+class Measurements(msgspec.Struct):
     """Everything read from Observations, by analyte. `pregnancy_unclear`: an answer that could not be read."""
 
-    results: dict[str, list[LabResult]] = field(default_factory=dict)
-    fractions: list[Fraction] = field(default_factory=list)
-    pending: list[PendingTest] = field(default_factory=list)
-    pregnancy: list[PregnancyAnswer] = field(default_factory=list)
+    results: dict[str, list[LabResult]] = {}
+    fractions: list[Fraction] = []
+    pending: list[PendingTest] = []
+    pregnancy: list[PregnancyAnswer] = []
     pregnancy_unclear: bool = False
     calcitriol: bool = False
 
@@ -49,23 +46,15 @@ class Measurements:
         return tuple(self.results.get(analyte, ()))
 
 
-class When(msgspec.Struct, frozen=True, gc=False):
-    """The effective date of an Observation: the day, and seconds to order results of one day."""
-
-    day: date | None
-    instant: float
-
-
 UNDATED = When(None, 0.0)
-FOR_EVERYBODY = OwnRange(None, None)[2:]
 
 
 def read_observations(pages: Iterable[Page[Observation]], terms: Terminology, *, d3_is_total: bool) -> Measurements:
     """Read every Observation of *pages*. *d3_is_total*: this site's D3 codes carry totals (`CDS_D3_IS_TOTAL`)."""
     reader = _Reader(terms, Measurements(), d3_is_total)
     for page in pages:
-        for place, observation in enumerate(page.resources):
-            reader.read(observation, page.spoiled.get(place, frozenset()), next(reader.numbers))
+        for observation, spoiled in page.each():
+            reader.read(observation, spoiled, next(reader.numbers))
     found = reader.found
     found.results.setdefault(VITAMIN_D, []).extend(combine(found.fractions))
     return found
@@ -80,14 +69,13 @@ class Report(msgspec.Struct, frozen=True, gc=False):
     haemolysed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Reader:
+class _Reader(msgspec.Struct, frozen=True, gc=False):
     """Collects what Observations say into `found`. `numbers` tell entries and panels apart."""
 
     terms: Terminology
     found: Measurements
     d3_is_total: bool
-    numbers: Iterator[int] = field(default_factory=count)
+    numbers: Iterator[int] = msgspec.field(default_factory=count)
 
     def read(self, observation: Observation, spoiled: frozenset[str], number: int) -> None:
         """Read one Observation by its status; what is neither read nor pending is ignored."""
@@ -95,7 +83,7 @@ class _Reader:
             report = Report(observation, effective(observation), number, is_haemolysed(observation))
             self._read_final(report, spoiled)
         elif observation.status in PENDING and observation.code is not None:
-            code = self.terms.measures(observation.code.codings())
+            code = self.terms.measures(observation.code)
             when = effective(observation)
             if code is not None and when.day is not None:
                 self.found.pending.append(PendingTest(self.terms.orders.get(code.code, code.code), when.day))
@@ -114,10 +102,9 @@ class _Reader:
         """What *source* measures; a code that is only mentioned, or asks for pregnancy, is noted."""
         if source.code is None:
             return None
-        codings = source.code.codings()
-        code = self.terms.measures(codings)
+        code = self.terms.measures(source.code)
         if code is None:
-            self._read_other(source, codings, report)
+            self._read_other(source, self.terms.loinc(source.code), report)
         return code
 
     def _read_components(self, report: Report, spoiled: frozenset[str]) -> int:
@@ -132,18 +119,17 @@ class _Reader:
                 read += 1
         return read
 
-    def _read_other(self, source: Observation | Component, codings: list[LabCoding], report: Report) -> None:
+    def _read_other(self, source: Observation | Component, codes: list[str], report: Report) -> None:
         """1,25(OH)2D, which is only mentioned, and pregnancy status."""
-        codes = set(self.terms.loinc(codings))
-        if codes & self.terms.calcitriol:
+        if not self.terms.calcitriol.isdisjoint(codes):
             self.found.calcitriol = True
-        if codes & self.terms.pregnancy_question:
+        if not self.terms.pregnancy_question.isdisjoint(codes):
             self._read_pregnancy(source, report)
 
     def _read_pregnancy(self, source: Observation | Component, report: Report) -> None:
         """The answer to 82810-3; one without a readable status, day or known code leaves the matter unclear."""
         answer = source.valueCodeableConcept
-        codes = self.terms.loinc(answer.codings()) if answer is not None else []
+        codes = self.terms.loinc(answer) if answer is not None else []
         told = next((code for code in codes if code in self.terms.pregnancy_answers), None)
         if told is None or report.when.day is None or report.observation.status not in STATUS_RANK:
             self.found.pregnancy_unclear = True
@@ -178,12 +164,9 @@ class _Reader:
         self, code: LabCode, value: Value, source: Observation | Component, report: Report, panel: str | None = None
     ) -> None:
         observation, when, reading = report.observation, report.when, value.reading
-        low, high = None, None
-        ranges: tuple[OwnRange, ...] = ()
+        low, high, ranges = NO_RANGES
         if reading is not None and code.analyte in USES_RANGE and source.referenceRange is not NOTHING:
-            ranges = own_ranges(source.referenceRange, value.unit, code.analyte)
-            if len(ranges) == 1 and ranges[0][2:] == FOR_EVERYBODY:
-                (low, high), ranges = ranges[0][:2], ()
+            low, high, ranges = own_ranges(source.referenceRange, value.unit, code.analyte)
         ordinal = when.day.toordinal() if when.day is not None else 0
         result = LabResult(
             code.code,
@@ -225,12 +208,13 @@ def effective(observation: Observation) -> When:
     Section 5; effectiveTiming is not read.
     """
     period = observation.effectivePeriod
-    end = None if period is None else period.end
-    for text in (observation.effectiveDateTime, end, observation.effectiveInstant, observation.issued):
-        found = moment(text) if text else None
-        if found is not None:
-            return When(*found)
-    return UNDATED
+    return (
+        moment(observation.effectiveDateTime)
+        or moment(None if period is None else period.end)
+        or moment(observation.effectiveInstant)
+        or moment(observation.issued)
+        or UNDATED
+    )
 
 
 def _notes(code: LabCode, reading: Reading | None) -> tuple[str, ...]:

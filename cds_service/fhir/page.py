@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import repeat
 from types import MappingProxyType
 from typing import Generic, NamedTuple, TypeVar
 
@@ -16,9 +17,11 @@ from cds_service.fhir.views import Concept, OperationOutcome, Resource
 R = TypeVar("R", bound=Resource)
 
 SEARCHSET = "searchset"
+ALL_READ: frozenset[str] = frozenset()
 NOTHING_SPOILED: Mapping[int, frozenset[str]] = MappingProxyType({})
 WHOLE_TYPES = frozenset({SEARCHSET, "collection", ""})
 """Types of a Bundle that may be a whole answer; a type that is missing is a slip."""
+IN_ERROR = "entered-in-error"
 SERIOUS = frozenset({"error", "fatal"})
 WITHHOLDING = frozenset({
     "security", "login", "unknown", "expired", "forbidden", "suppressed",
@@ -47,11 +50,12 @@ def remark(outcome: OperationOutcome) -> Remark:
 def stands(resource: Resource) -> bool:
     """Whether *resource* was not entered in error; one that was is as if it were not there (property 10)."""
     status: Concept | str | None = getattr(resource, "status", None) or getattr(resource, "verificationStatus", None)
-    codes = [status] if status is None or isinstance(status, str) else [coding.code for coding in status.codings()]
-    return "entered-in-error" not in codes
+    if isinstance(status, Concept):
+        return all(coding.code != IN_ERROR for coding in status.codings())
+    return status != IN_ERROR
 
 
-class Page(msgspec.Struct, Generic[R], frozen=True):
+class Page(msgspec.Struct, Generic[R], frozen=True, gc=False):
     """What a Bundle held. `spoiled` names, per place in `resources`, the elements that could not be read.
 
     `included` are the raw resources that are no matches, `strangers` of them are of another type and no include,
@@ -72,6 +76,12 @@ class Page(msgspec.Struct, Generic[R], frozen=True):
     type: str = SEARCHSET
     total: int = 0
     entries: int = 0
+
+    def each(self) -> Iterable[tuple[R, frozenset[str]]]:
+        """Each resource, and the names of its elements that could not be read."""
+        if not self.spoiled:
+            return zip(self.resources, repeat(ALL_READ))
+        return [(resource, self.spoiled.get(place, ALL_READ)) for place, resource in enumerate(self.resources)]
 
     @property
     def short(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -17,7 +16,7 @@ from cds_service.fhir.valuesets import (
     is_other_icd10,
     whole_words,
 )
-from cds_service.fhir.views import Coding
+from cds_service.fhir.views import Concept
 
 CONDITION_SETS = (
     "ckd", "dialysis", "transplant", "aki", "obesity", "vitd-deficiency", "malabsorption", "osteoporosis",
@@ -75,12 +74,12 @@ class ProblemTerms:
         if concept.edition != "cm":
             _add(self._other_icd10, plain, match)
 
-    def by_code(self, codings: Iterable[Coding]) -> tuple[list[ConditionMatch], bool]:
-        """The condition sets of the codes, and whether any ICD-10 or SNOMED CT code was there at all."""
+    def by_code(self, concept: Concept) -> tuple[list[ConditionMatch], bool]:
+        """The condition sets of the codes of *concept*, and whether any ICD-10 or SNOMED CT code was there at all."""
         found: list[ConditionMatch] = []
         coded = False
-        for coding in codings:
-            if not coding.code:
+        for coding in concept.coding or ():
+            if coding is None or not coding.code:
                 continue
             if coding.system in SNOMED_SYSTEMS:
                 coded = True
@@ -106,8 +105,12 @@ class ProblemTerms:
                     found.setdefault(match.concept, []).append(match)
         return tuple(match for matches in found.values() for match in matches)
 
-    def by_text(self, text: str) -> list[ConditionMatch]:
-        """The condition sets a text names by a whole phrase; refused where it speaks of history, family or risk."""
+    def by_text(self, concept: Concept) -> list[ConditionMatch]:
+        """The condition sets that the texts of *concept* name by a whole phrase."""
+        return [match for text in concept.texts() for match in self._named_in(text)]
+
+    def _named_in(self, text: str) -> list[ConditionMatch]:
+        """Those that one text names; none where it speaks of history, family or risk."""
         folded = f" {' '.join(text.lower().split())} "
         if any(word in folded for word in self._refused):
             return []

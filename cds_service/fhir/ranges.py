@@ -57,9 +57,13 @@ class Population(NamedTuple):
 
 
 EVERYBODY = Population(None, pregnancy=False)
+OwnRanges = tuple[Decimal | None, Decimal | None, tuple[facts.OwnRange, ...]]
+"""The bounds of the one range there is, which is for everybody; else the ranges of which the patient decides."""
+NO_RANGES: OwnRanges = (None, None, ())
+FOR_EVERYBODY = facts.OwnRange(None, None)[2:]
 
 
-def own_ranges(raw: msgspec.Raw, unit: str, analyte: str) -> tuple[facts.OwnRange, ...]:
+def own_ranges(raw: msgspec.Raw, unit: str, analyte: str) -> OwnRanges:
     """The ranges in *raw* that may count for a value in *unit*, in the unit it is compared in.
 
     Those with the same bounds for the same people count once. One that cannot be read is none: it unlocks nothing.
@@ -70,14 +74,17 @@ def own_ranges(raw: msgspec.Raw, unit: str, analyte: str) -> tuple[facts.OwnRang
 
 
 @lru_cache(maxsize=512)
-def _own_ranges(written: bytes, unit: str, analyte: str) -> tuple[facts.OwnRange, ...]:
+def _own_ranges(written: bytes, unit: str, analyte: str) -> OwnRanges:
     reading = READINGS[analyte][unit]
     found: dict[facts.OwnRange, None] = {}
     for one in _decoded(written):
         read = _read(one, reading, analyte)
         if read is not None:
             found[read] = None
-    return tuple(found)
+    ranges = tuple(found)
+    if len(ranges) == 1 and ranges[0][2:] == FOR_EVERYBODY:
+        return *ranges[0][:2], ()
+    return None, None, ranges
 
 
 def _decoded(written: bytes) -> list[ReferenceRange]:

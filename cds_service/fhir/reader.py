@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
+
+import msgspec
 
 from cds_service.clinical.facts import Availability, LabOrder, PatientFacts, Source
 from cds_service.errors import WrongPatient
@@ -12,7 +14,7 @@ from cds_service.fhir.conditions import read_conditions
 from cds_service.fhir.dates import earliest_day, latest_day
 from cds_service.fhir.medications import read_medications
 from cds_service.fhir.observations import Measurements, read_observations
-from cds_service.fhir.page import Page
+from cds_service.fhir.page import ALL_READ, Page
 from cds_service.fhir.terminology import VITAMIN_D, Terminology
 from cds_service.fhir.views import (
     Condition,
@@ -28,7 +30,7 @@ LAB_ORDER_STATUS = frozenset({"active", "draft"})
 EMPTY: Page[Any] = Page()
 
 
-class Record(NamedTuple):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """The resources of one patient, by source, and whether each source could be read."""
 
     patient: Patient
@@ -94,7 +96,7 @@ def _lab_orders(page: Page[ServiceRequest], terms: Terminology) -> tuple[LabOrde
     """Active and draft orders by analyte (section 17); an order not to perform is none."""
     found = []
     for order in page.resources:
-        analyte = None if order.code is None else terms.analyte_of_order(order.code.codings())
+        analyte = None if order.code is None else terms.analyte_of_order(order.code)
         if order.status not in LAB_ORDER_STATUS or order.doNotPerform or analyte is None:
             continue
         period = order.occurrencePeriod
@@ -127,7 +129,7 @@ def check_subjects(key: str, page: Page[Any], patient_id: str) -> None:
         subject = resource.subject or getattr(resource, "patient", None)
         if readable and subject is not None and subject.reference == expected:
             continue
-        unreadable = page.spoiled.get(place, frozenset()) & {"subject", "patient"}
+        unreadable = page.spoiled.get(place, ALL_READ) & {"subject", "patient"}
         if unreadable or not belongs(subject, patient_id):
             raise WrongPatient(
                 f"prefetch.{key}: the {resource.resourceType} at match {place} has a subject that is not the patient "

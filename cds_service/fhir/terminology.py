@@ -5,7 +5,6 @@ LOINC codes match exactly and never by their display; deny lists hold per analyt
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cds_service.clinical.guidance_types import Names
@@ -13,7 +12,7 @@ from cds_service.fhir import valuesets
 from cds_service.fhir.drugs import DRUG_SETS, DrugTerms
 from cds_service.fhir.problems import CONDITION_SETS, ProblemTerms
 from cds_service.fhir.valuesets import LOINC_SYSTEMS, ValueSet, ValueSetCode
-from cds_service.fhir.views import Coding, LabCoding
+from cds_service.fhir.views import Concept, LabConcept
 
 VITAMIN_D, MAGNESIUM = "vitamin-d", "magnesium"
 FORM_RANK = {"total": 0, "ambiguous": 1, "sum": 2, "d3-alone": 3}
@@ -64,9 +63,9 @@ class Terminology:
         self.drugs = DrugTerms(sets, names)
         self.problems = ProblemTerms(sets, names)
 
-    def measures(self, codings: Iterable[LabCoding]) -> LabCode | None:
+    def measures(self, concept: LabConcept) -> LabCode | None:
         """The accepted code that decides what an Observation measures; a deny list of its analyte wins (section 3)."""
-        codes = self.loinc(codings)
+        codes = self.loinc(concept)
         if len(codes) == 1:
             return self.lab.get(codes[0])
         denied = {analyte for analyte, refused in self.denied.items() if not refused.isdisjoint(codes)}
@@ -74,13 +73,14 @@ class Terminology:
         allowed = [found for found in accepted if found.analyte not in denied]
         return min(allowed, key=lambda found: (found.specificity, found.rank), default=None)
 
-    def loinc(self, codings: Iterable[LabCoding | Coding]) -> list[str]:
-        """The LOINC codes among *codings*."""
-        return [c.code for c in codings if c.system in LOINC_SYSTEMS and c.code is not None]
+    def loinc(self, concept: LabConcept | Concept) -> list[str]:
+        """The LOINC codes of *concept*."""
+        listed = concept.coding or ()
+        return [c.code for c in listed if c is not None and c.system in LOINC_SYSTEMS and c.code is not None]
 
-    def analyte_of_order(self, codings: Iterable[LabCoding]) -> str | None:
+    def analyte_of_order(self, concept: LabConcept) -> str | None:
         """The analyte an order is for: its value set, else the code itself (section 17)."""
-        return next((self.orders.get(code, code) for code in self.loinc(codings)), None)
+        return next((self.orders.get(code, code) for code in self.loinc(concept)), None)
 
 
 def load(names: Names) -> Terminology:

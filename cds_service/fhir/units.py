@@ -109,7 +109,7 @@ def disagree(analyte: str, one: str, other: str) -> bool:
     return ratio >= TWO or ratio <= 1 / TWO
 
 
-TWO = Decimal(2)
+ONE, TWO = Decimal(1), Decimal(2)
 
 
 def _common(analyte: str, reading: Reading) -> Decimal:
@@ -119,7 +119,7 @@ def _common(analyte: str, reading: Reading) -> Decimal:
 
 def convert(value: Decimal, reading: Reading, analyte: str) -> Decimal:
     """*value* in the unit its analyte is compared in; magnesium in mg/dL is divided by its factor exactly once."""
-    scaled = value if reading.factor == 1 else value * reading.factor
+    scaled = value if reading.factor == ONE else value * reading.factor
     return scaled / MAGNESIUM.factor if analyte == "magnesium" and reading.family == "mass" else scaled
 
 

@@ -76,10 +76,6 @@ class LabConcept(View):
 
     coding: list[LabCoding | None] | None = None
 
-    def codings(self) -> list[LabCoding]:
-        """The codings that are there."""
-        return there(self.coding)
-
 
 def place_of(reference: str) -> str:
     """`Patient/7` of a relative or absolute reference, of one version or of none; a `urn:uuid:` stays."""
@@ -131,12 +127,9 @@ class Quantity(View):
     @property
     def number(self) -> Decimal | None:
         """The value with its decimals; NaN where it is not a number, nor a string that spells a FHIR decimal."""
-        raw = self.value
-        if raw is NOTHING:
+        if self.value == NOTHING:
             return None
-        text = bytes(raw).decode()
-        if text == "null":
-            return None
+        text = str(self.value, "utf-8")
         if text[0] == '"':
             text = text[1:-1] if SPELLED.fullmatch(text) else ""
         try:
@@ -330,7 +323,7 @@ class Medication(Resource, kw_only=True):
 
 
 class MedicationRequest(Resource, kw_only=True):
-    """MedicationRequest, or DSTU2's MedicationOrder."""
+    """MedicationRequest, or DSTU2's MedicationOrder. How it is taken stays raw: of most drugs no rule asks."""
 
     id: str | None = None
     status: str | None = None
@@ -343,7 +336,7 @@ class MedicationRequest(Resource, kw_only=True):
     patient: Subject | None = None
     authoredOn: str | None = None  # noqa: N815 - FHIR's name
     dateWritten: str | None = None  # noqa: N815 - FHIR's name
-    dosageInstruction: list[Dosage] | None = None  # noqa: N815 - FHIR's name
+    dosageInstruction: msgspec.Raw = NOTHING  # noqa: N815 - FHIR's name
     dispenseRequest: Dispense | None = None  # noqa: N815 - FHIR's name
     contained: list[msgspec.Raw] | None = None
 

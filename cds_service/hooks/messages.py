@@ -7,7 +7,6 @@ decoded in one pass; anything else is read again member by member, to say what t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import msgspec
 
@@ -22,25 +21,27 @@ EXPLAIN = "example.vitamin-d-magnesium.explain"
 """The extension by which a client asks how an answer came about, and under which it is told."""
 
 
-@dataclass(frozen=True, slots=True)
-class HookRequest:
+class HookRequest(msgspec.Struct, frozen=True, gc=False):
     """One call of a service. `prefetch` maps each key to its raw JSON; empty where the member was absent or null.
 
-    `context` stays raw for the service to read what is its hook's own: it may hold orders, and never shows in a repr.
-    `fhir_authorization` stays raw until a call is made with it; it never shows in a repr. `explain` says that the
-    client asks how the answer came about. `encounter_id` is empty where there is no text.
+    `context` stays raw for the service to read what is its hook's own, `fhir_authorization` until a call is made with
+    it. `explain` says that the client asks how the answer came about. `encounter_id` is empty where there is no text.
     """
 
     hook: str
     hook_instance: str
     patient_id: str
     user_id: str
-    context: msgspec.Raw = field(repr=False)
+    context: msgspec.Raw
     prefetch: Mapping[str, msgspec.Raw]
     fhir_server: str | None = None
-    fhir_authorization: msgspec.Raw | None = field(default=None, repr=False)
+    fhir_authorization: msgspec.Raw | None = None
     explain: bool = False
-    encounter_id: str = field(default="", repr=False)
+    encounter_id: str = ""
+
+    def __repr__(self) -> str:
+        """Which call it is: neither whom it is about, nor a token."""
+        return f"HookRequest({self.hook_instance!r})"
 
     @property
     def patient_facing(self) -> bool:

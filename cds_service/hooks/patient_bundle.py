@@ -155,7 +155,7 @@ def analyte_of(resource: Json, terms: Terminology) -> tuple[str, str]:
         concept = msgspec.convert(resource.get("code"), LabConcept)
     except msgspec.ValidationError:
         return "", ""
-    code = terms.measures(concept.codings())
+    code = terms.measures(concept)
     return ("", "") if code is None else (code.analyte, code.form)
 
 

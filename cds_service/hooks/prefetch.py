@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
+import msgspec
+
 from cds_service.clinical.facts import AVAILABLE, PARTIAL, UNAVAILABLE, Availability, Source
 from cds_service.errors import PrefetchUnavailable, TooManyResources
 from cds_service.fhir.observations import effective
@@ -24,7 +26,7 @@ from cds_service.hooks.registry import OBSERVATION_KEYS, Service
 LACKING = (MISSING, FAILED)
 
 
-class Gathered(NamedTuple):
+class Gathered(msgspec.Struct, frozen=True, gc=False):
     """Prefetch keys, and what became of `fhirAuthorization`, in words.
 
     Completing them `began` by `time.perf_counter` and took `seconds`.
@@ -74,13 +76,13 @@ def check_size(keys: Mapping[Source, Key], limits: SizeLimits) -> None:
     Raises:
         TooManyResources: a Bundle has more entries, or all of them more resources.
     """
-    sizes = {source: key.page.entries for source, key in keys.items() if key.page is not None}
-    for source, size in sizes.items():
-        if size > limits.entries:
-            raise TooManyResources(
-                f"prefetch.{source.value} has more entries than this service reads (CDS_MAX_ENTRIES)"
-            )
-    if sum(sizes.values()) > limits.resources:
+    resources = 0
+    for source, key in keys.items():
+        entries = 0 if key.page is None else key.page.entries
+        if entries > limits.entries:
+            raise TooManyResources(f"prefetch.{source} has more entries than this service reads (CDS_MAX_ENTRIES)")
+        resources += entries
+    if resources > limits.resources:
         raise TooManyResources("prefetch has more resources than this service reads (CDS_MAX_RESOURCES)")
 
 
@@ -94,10 +96,11 @@ def read_record(service: Service, keys: Mapping[Source, Key], patient_id: str) -
     _require(service, keys)
     patient = keys[Source.PATIENT].patient or Patient()
     check_patient(patient, patient_id)
-    known = {source: key for source, key in keys.items() if key.state is KNOWN}
-    pages: dict[Source, Any] = {source: key.page for source, key in known.items() if key.page is not None}
+    pages: dict[Source, Any] = {
+        source: key.page for source, key in keys.items() if key.state is KNOWN and key.page is not None
+    }
     for source, page in pages.items():
-        check_subjects(source.value, page, patient_id)
+        check_subjects(source, page, patient_id)
     return Record(
         patient=patient,
         observations={source: page for source, page in pages.items() if source in OBSERVATION_KEYS},

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from cds_service.clinical.facts import Source
 from cds_service.fhir.bundle import NotFhir, is_null, read_bundle, read_patient
@@ -41,7 +42,7 @@ class Asked(NamedTuple):
     seconds: float
 
 
-class Key(NamedTuple):
+class Key(msgspec.Struct, frozen=True, gc=False):
     """One prefetch key: its state, why it is not known or not whole, and what it holds.
 
     `again`: it failed as a search may (section 9.6), so it is asked for where a server can be asked. `fetched` tells
@@ -74,8 +75,8 @@ class Key(NamedTuple):
     def lacking(self, reason: str) -> Key:
         """The same, with the *reason* why nothing was added to it."""
         if self.state is MISSING:
-            return self._replace(why=f"it was not sent, and {reason}")
-        return self._replace(why=f"{self.why}, and {reason}" if self.again else f"next page: {reason}")
+            return replace(self, why=f"it was not sent, and {reason}")
+        return replace(self, why=f"{self.why}, and {reason}" if self.again else f"next page: {reason}")
 
     def settled(self) -> Key:
         """The same, once all that could be had of it is there: a search that tells nothing has failed (section 9.6)."""
@@ -83,9 +84,9 @@ class Key(NamedTuple):
             return self
         fault = self.page.fault
         if fault:
-            return self._replace(state=FAILED, why=self.why or fault, again=True)
+            return replace(self, state=FAILED, why=self.why or fault, again=True)
         short = self.page.short
-        return self._replace(why=short) if short and not self.why else self
+        return replace(self, why=short) if short and not self.why else self
 
     @property
     def told(self) -> str:

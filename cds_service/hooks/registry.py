@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -55,7 +55,7 @@ class Discovery(msgspec.Struct, frozen=True):
     services: tuple[ServiceEntry, ...]
 
 
-class Question(NamedTuple):
+class Question(msgspec.Struct, frozen=True, gc=False):
     """What the evaluator of a service is asked. `context` is what the service read of the hook's own context.
 
     Rows of topics in `off_topics` are silent at the order hooks.

@@ -143,11 +143,10 @@ class Lines:
             return Unreadable.CODE
         if concept is None:
             return None
-        codings = concept.codings()
-        code = self._terms.measures(codings)
+        code = self._terms.measures(concept)
         if code is not None:
             return self._keys[code.analyte]
-        codes = self._terms.loinc(codings)
+        codes = self._terms.loinc(concept)
         if not self._terms.pregnancy_question.isdisjoint(codes):
             return NUMBER[Source.VITALS]
         return None if self._terms.calcitriol.isdisjoint(codes) else NUMBER[Source.VITAMIN_D]

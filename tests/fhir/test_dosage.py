@@ -272,6 +272,15 @@ def test_a_dose_with_an_unreadable_number_is_unknown():
     assert counted("cholecalciferol", instruction) is None
 
 
+@for_each("instruction", ["daily", 5, {"text": "daily"}, [None], [{"timing": 5}], [{"text": ["daily"]}]])
+def test_an_instruction_that_cannot_be_read_leaves_the_dose_unknown(instruction):
+    """The order is still there, and so is the dose of the order beside it."""
+    spoiled = order("cholecalciferol", START, dosageInstruction=instruction)
+    sound = order("cholecalciferol", START, dosageInstruction=dosed("2000", "[iU]"))
+    found = read(medications=[spoiled, sound]).medications
+    assert [None if one.dose is None else one.dose.single for one in found] == [None, Decimal(2000)]
+
+
 def test_the_dose_of_stu3_and_dstu2():
     """Section 9.7: `doseQuantity` directly in the instruction; `periodUnits` in DSTU2."""
     repeat = {"frequency": 1, "period": 1, "periodUnits": "wk"}
