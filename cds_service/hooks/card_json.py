@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from itertools import count
-from typing import NamedTuple
 
 from msgspec import UNSET
 
@@ -35,14 +34,6 @@ TOPIC_SYSTEM = f"{BASE}CodeSystem/card-topic"
 REMEMBERED = 4096
 BLOCK = "block."
 """How the keys of blocks begin."""
-
-
-class Part(NamedTuple):
-    """A sentence of a detail: its text, its length in words, and the block whose short form it is."""
-
-    text: str
-    words: int
-    block: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,29 +111,25 @@ class CardWriter:
         What is too long loses bullets of part 3 from the end, the background first. If even that is too long, which
         takes more flags than any chart has met, it loses those from the end of part 1.
         """
-        rules = self._guidance.limits.card
+        fill, rules = self.fill, self._guidance.limits.card
         critical = card.indicator == "critical"
-        found, so = [list(map(self._part, texts)) for texts in (card.found, card.so)]
         background = () if card.background is None else (card.background,)
-        most = rules.max_bullets_critical if critical else rules.max_bullets
-        beware = [self._part(text) for text in (*card.beware, *background)[:most]]
-        then = [] if card.then is None or critical else [self._part(card.then)]
-        room = rules.max_words - _words(so) - _words(then)
-        while beware and _words(found) + _words(beware) > room:
-            beware.pop()
-        while len(found) > 1 and _words(found) > room:
-            found.pop()
-        lines = [" ".join(part.text for part in line) for line in (found, so) if line]
-        listed = "\n".join(f"- {part.text}" for part in (*beware, *then))
+        bullets = (*card.beware, *background)[: rules.max_bullets_critical if critical else rules.max_bullets]
+        found, so, beware = [[fill(text) for text in texts] for texts in (card.found, card.so, bullets)]
+        then = [] if card.then is None or critical else [fill(card.then)]
+        too_many = words(*found, *so, *beware, *then) - rules.max_words
+        while too_many > 0 and beware:
+            too_many -= words(beware.pop())
+        while too_many > 0 and len(found) > 1:
+            too_many -= words(found.pop())
+        lines = [" ".join(line) for line in (found, so) if line]
+        listed = "\n".join([f"- {bullet}" for bullet in (*beware, *then)])
         lines += [listed] if listed else []
         if card.also_noted:
-            noted = [self.fill(phrases.ALSO_NOTED()), *(f"- {title}" for title in card.also_noted)]
+            noted = [fill(phrases.ALSO_NOTED()), *(f"- {title}" for title in card.also_noted)]
             lines.append("\n".join(noted))
-        return "\n\n".join(lines), tuple(part.block for part in (*found, *so, *beware) if part.block)
-
-    def _part(self, text: Text) -> Part:
-        told = self.fill(text)
-        return Part(told, len(told.split()), text.key.removeprefix(BLOCK) if text.key.startswith(BLOCK) else "")
+        left = (*card.found[: len(found)], *card.so, *bullets[: len(beware)])
+        return "\n\n".join(lines), tuple([text.key[len(BLOCK) :] for text in left if text.key.startswith(BLOCK)])
 
     def _suggestion(self, suggestion: Suggestion, ordered: Ordered, numbering: Iterator[int]) -> CardSuggestion:
         actions = [self.create(draft, ordered, f"draft-{next(numbering)}") for draft in suggestion.drafts]
@@ -240,8 +227,9 @@ class CardWriter:
         return say(text, self._wording)
 
 
-def _words(parts: list[Part]) -> int:
-    return sum([part.words for part in parts])
+def words(*texts: str) -> int:
+    """How many words *texts* have together."""
+    return len(" ".join(texts).split())
 
 
 def _source(label: str, entry: CardEntry) -> CardSource:

@@ -13,7 +13,7 @@ from cds_service.fhir.draft_changes import changed
 from cds_service.fhir.draft_orders import Draft
 from cds_service.fhir.orders import Ordered
 from cds_service.hooks.answers import Cards, CardSuggestion, DraftAction
-from cds_service.hooks.card_json import CardWriter
+from cds_service.hooks.card_json import CardWriter, words
 from cds_service.hooks.uuids import new_uuid
 
 
@@ -41,7 +41,7 @@ class OrderCardWriter:
         """What was found, why nothing is offered, what to beware of, and of what else it is true."""
         fill, rules = self._writer.fill, self._guidance.limits.card
         also = [fill(say.SO_ALSO(drafts=", ".join(card.also)))] if card.also else []
-        so, room = fitting([fill(text) for text in card.so], rules.max_words - sum(map(words, also)))
+        so, room = fitting([fill(text) for text in card.so], rules.max_words - words(*also))
         found, room = fitting([fill(text) for text in card.found], room)
         beware, room = fitting([f"- {fill(text)}" for text in card.beware[: rules.max_bullets_order]], room)
         paragraphs = [" ".join(found), " ".join(so), "\n".join(beware), *also]
@@ -107,11 +107,6 @@ class OrderCardWriter:
         if order.weeks is None:
             return say.LABEL_REPLACE_DAILY(iu=f"{order.dose:,}")
         return say.LABEL_REPLACE_WEEKLY(iu=f"{order.dose:,}", weeks=str(order.weeks))
-
-
-def words(text: str) -> int:
-    """How many words *text* has."""
-    return len(text.split())
 
 
 def fitting(texts: list[str], room: int) -> tuple[list[str], int]:
