@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -67,18 +67,17 @@ class CardWriter:
         self._reasons = {name: _reasons(entry, guidance) for name, entry in entries.items()}
         # Drafts and blocks repeat from patient to patient; what is said of them holds no patient's data.
         self._label = lru_cache(maxsize=REMEMBERED)(self._draft_label)
-        self._describe = lru_cache(maxsize=REMEMBERED)(self._description)
+        self.describe = lru_cache(maxsize=REMEMBERED)(self._description)
         self._links = lru_cache(maxsize=REMEMBERED)(self._find_links)
 
     def write(self, cards: Iterable[Card], ordered: Ordered) -> Cards:
         """The response: *cards* in the order given, each draft with a temporary id of its own."""
-        numbering = count(1)
-        return Cards([self._card(card, ordered, numbering) for card in cards])
+        drafting = Drafting(self, ordered)
+        return Cards([self._card(card, drafting) for card in cards])
 
-    def _card(self, card: Card, ordered: Ordered, numbering: Iterator[int]) -> HookCard:
+    def _card(self, card: Card, drafting: Drafting) -> HookCard:
         detail, blocks = self._detail(card)
-        suggestions = [self._suggestion(suggestion, ordered, numbering) for suggestion in card.suggestions]
-        return self.hook_card(card, detail, suggestions, blocks)
+        return self.hook_card(card, detail, [self._suggestion(one, drafting) for one in card.suggestions], blocks)
 
     def hook_card(
         self, card: Card | OrderCard, detail: str, suggestions: list[CardSuggestion], blocks: tuple[str, ...] = ()
@@ -131,22 +130,9 @@ class CardWriter:
         left = (*card.found[: len(found)], *card.so, *bullets[: len(beware)])
         return "\n\n".join(lines), tuple([text.key[len(BLOCK) :] for text in left if text.key.startswith(BLOCK)])
 
-    def _suggestion(self, suggestion: Suggestion, ordered: Ordered, numbering: Iterator[int]) -> CardSuggestion:
-        actions = [self.create(draft, ordered, f"draft-{next(numbering)}") for draft in suggestion.drafts]
+    def _suggestion(self, suggestion: Suggestion, drafting: Drafting) -> CardSuggestion:
+        actions = [drafting.create(draft) for draft in suggestion.drafts]
         return CardSuggestion(self._suggestion_label(suggestion), new_uuid(), actions)
-
-    def create(self, draft: Draft, ordered: Ordered, draft_id: str) -> DraftAction:
-        """The action that orders *draft*."""
-        reason = self.fill(draft.because)
-        if isinstance(draft, DrugDraft):
-            added = tuple([self.fill(text) for text in draft.added])
-            resource = self._orders.medication_request(draft.order, ordered, draft_id, reason, added)
-            description = self._guidance.drugs[draft.order].description
-        else:
-            test, on, urgent = draft.test, draft.on, draft.urgent
-            resource = self._orders.service_request(test, ordered, draft_id, reason, on=on, urgent=urgent)
-            description = self._describe(test, on, urgent)
-        return DraftAction("create", description, resource)
 
     def _description(self, test: str, on: date | None, urgent: bool) -> str:  # noqa: FBT001 - as the draft has it
         name = self._guidance.labs[test].name
@@ -225,6 +211,34 @@ class CardWriter:
     def fill(self, text: Text) -> str:
         """The wording of *text* with its values."""
         return say(text, self._wording)
+
+
+class Drafting:
+    """Drafts the orders of one answer, each with a temporary id of its own."""
+
+    def __init__(self, writer: CardWriter, ordered: Ordered) -> None:
+        """With the words of *writer*; *ordered* is what belongs into each order."""
+        self._writer = writer
+        self._ordered = ordered
+        self._numbering = count(1)
+        self._because: Text | None = None
+        self._reason = ""
+
+    def create(self, draft: Draft) -> DraftAction:
+        """The action that orders *draft*. Drafts that follow one another mostly have one reason: it is said once."""
+        writer, orders = self._writer, self._writer.orders
+        if draft.because is not self._because:
+            self._because, self._reason = draft.because, writer.fill(draft.because)
+        ordered, draft_id, reason = self._ordered, f"draft-{next(self._numbering)}", self._reason
+        if isinstance(draft, DrugDraft):
+            added = tuple([writer.fill(text) for text in draft.added])
+            resource = orders.medication_request(draft.order, ordered, draft_id, reason, added)
+            description = writer.guidance.drugs[draft.order].description
+        else:
+            test, on, urgent = draft.test, draft.on, draft.urgent
+            resource = orders.service_request(test, ordered, draft_id, reason, on=on, urgent=urgent)
+            description = writer.describe(test, on, urgent)
+        return DraftAction("create", description, resource)
 
 
 def words(*texts: str) -> int:

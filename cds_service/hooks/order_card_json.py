@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from itertools import count
 
 from cds_service.clinical.words import order_phrases as say
 from cds_service.clinical.words.card import Text
@@ -13,7 +12,7 @@ from cds_service.fhir.draft_changes import changed
 from cds_service.fhir.draft_orders import Draft
 from cds_service.fhir.orders import Ordered
 from cds_service.hooks.answers import Cards, CardSuggestion, DraftAction
-from cds_service.hooks.card_json import CardWriter, words
+from cds_service.hooks.card_json import CardWriter, Drafting, words
 from cds_service.hooks.uuids import new_uuid
 
 
@@ -25,8 +24,8 @@ class OrderCardWriter:
         self._writer = writer
         self._guidance = writer.guidance
         self._drafts = drafts
-        self._ordered = ordered
-        self._numbering = count(1)
+        self._subject = ordered.subject
+        self._drafting = Drafting(writer, ordered)
 
     def write(self, cards: Iterable[OrderCard]) -> tuple[Cards, tuple[OrderCard, ...]]:
         """The response, and the cards with the suggestions it has: one that makes no valid FHIR is left out."""
@@ -54,8 +53,7 @@ class OrderCardWriter:
             if action is None:
                 return None
             actions.append(action)
-        create, numbering = self._writer.create, self._numbering
-        actions += [create(lab, self._ordered, f"draft-{next(numbering)}") for lab in suggestion.labs]
+        actions += [self._drafting.create(lab) for lab in suggestion.labs]
         return CardSuggestion(self._label(suggestion), new_uuid(), actions)
 
     def _change(self, card: OrderCard, change: Change) -> DraftAction | None:
@@ -64,7 +62,7 @@ class OrderCardWriter:
         if change.kind == "remove":
             return DraftAction("delete", description, resource_id=draft.place)
         added = tuple(fill(text) for text in change.added)
-        resource = changed(draft, change, self._writer.orders, self._ordered.subject, added)
+        resource = changed(draft, change, self._writer.orders, self._subject, added)
         return None if resource is None else DraftAction("update", description, resource)
 
     def _description(self, card: OrderCard, change: Change) -> Text:
