@@ -57,8 +57,8 @@ class CardWriter:
 
         Without *about*, where no public address is known, cards do not link the page of their topic.
         """
-        self._guidance = guidance
-        self._orders = orders
+        self.guidance = guidance
+        self.orders = orders
         self._about = about
         self._wording = guidance.wording
         label = self.fill(phrases.SOURCE_LABEL(profile=guidance.profile_name))
@@ -101,7 +101,7 @@ class CardWriter:
     def summary(self, card: Card | OrderCard) -> str:
         """One plain sentence of at most 139 characters (row 100)."""
         text = self.fill(card.summary)
-        most = self._guidance.limits.card.max_summary
+        most = self.guidance.limits.card.max_summary
         return text if len(text) <= most else f"{text[: most - 1]}…"
 
     def _detail(self, card: Card) -> tuple[str, tuple[str, ...]]:
@@ -110,7 +110,7 @@ class CardWriter:
         What is too long loses bullets of part 3 from the end, the background first. If even that is too long, which
         takes more flags than any chart has met, it loses those from the end of part 1.
         """
-        fill, rules = self.fill, self._guidance.limits.card
+        fill, rules = self.fill, self.guidance.limits.card
         critical = card.indicator == "critical"
         background = () if card.background is None else (card.background,)
         bullets = (*card.beware, *background)[: rules.max_bullets_critical if critical else rules.max_bullets]
@@ -135,7 +135,7 @@ class CardWriter:
         return CardSuggestion(self._suggestion_label(suggestion), new_uuid(), actions)
 
     def _description(self, test: str, on: date | None, urgent: bool) -> str:  # noqa: FBT001 - as the draft has it
-        name = self._guidance.labs[test].name
+        name = self.guidance.labs[test].name
         if urgent:
             return self.fill(phrases.LAB_DESCRIPTION_URGENT(lab=name))
         if on is not None:
@@ -163,7 +163,7 @@ class CardWriter:
 
     def _drug_label(self, order: str, labs: Mapping[str, date | None], note: Note) -> str:
         """The drug, then its recheck, then the tests that are done at once."""
-        label = self._guidance.drugs[order].label
+        label = self.guidance.drugs[order].label
         if note in phrases.LABEL_NOTES:
             label = self.fill(phrases.LABEL_NOTES[note](label=label))
         own = MAGNESIUM_LAB if order == MAGNESIUM_DAILY else VITAMIN_D_LAB
@@ -171,7 +171,7 @@ class CardWriter:
             if on is not None and test == own == MAGNESIUM_LAB:
                 label = self.fill(phrases.LABEL_RECHECK(label=label, date=str(on)))
             elif on is not None:
-                lab = self._guidance.labs[test].short
+                lab = self.guidance.labs[test].short
                 label = self.fill(phrases.LABEL_RECHECK_OF(label=label, lab=lab, date=str(on)))
         now = [test for test, on in labs.items() if on is None]
         if now == [MAGNESIUM_LAB]:
@@ -180,25 +180,15 @@ class CardWriter:
         return self.fill(phrases.LABEL_AND_LABS(label=label, labs=names)) if now else label
 
     def _lab_label(self, test: str, on: date | None) -> str:
-        name = self._guidance.labs[test].short
+        name = self.guidance.labs[test].short
         return name if on is None else self.fill(phrases.LABEL_LAB_ON(lab=name, date=str(on)))
-
-    @property
-    def guidance(self) -> Guidance:
-        """The guidance in force."""
-        return self._guidance
-
-    @property
-    def orders(self) -> Orders:
-        """The templates of orders."""
-        return self._orders
 
     def _find_links(self, card_id: str, blocks: tuple[str, ...]) -> list[CardLink]:
         """The page of the topic, then sources: the card's own, those of its *blocks*; each once, the first few.
 
         A source that is still to be checked is left out (section 14).
         """
-        guidance = self._guidance
+        guidance = self.guidance
         entry = guidance.entry(card_id)
         keys = dict.fromkeys([*entry.links, *(key for name in blocks for key in guidance.topics.block[name].links)])
         sources = [source for source in map(guidance.evidence.__getitem__, keys) if source.verified]
