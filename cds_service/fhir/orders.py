@@ -1,8 +1,8 @@
 """Drafts into FHIR resources (section 16): MedicationRequest and ServiceRequest, `status: draft`, `intent: proposal`.
 
 Each template is validated once with fhir.resources (R4B): those of the guidance that is shipped by the tests, those of
-any other when the service starts. It is JSON with all that is the same in every call; per draft only what differs is
-added, since validating or writing out every order would cost more than all rules together.
+any other when the service starts. All that is the same in every call is JSON already; per draft only what differs is
+put in, since validating or writing out every order would cost more than all rules together.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any, NamedTuple
 
-from msgspec import Raw, json
+from msgspec import UNSET, Raw, Struct, UnsetType, json, structs
 
 from cds_service.clinical.cards.drafts import ECG
 from cds_service.clinical.guidance_types import DrugOrder, Guidance, LabOrderText, Orderable
@@ -36,22 +36,44 @@ NO_CODES: Mapping[str, ValueSetCode] = {}
 class Ordered(NamedTuple):
     """What belongs into each new order of one call, as FHIR has it: for whom, on which day, where, by whom.
 
-    They are the elements that US Core marks as must-support. `known` holds encounter and requester, where they are.
+    They are the elements that US Core marks as must-support. Encounter and requester are not always known.
     """
 
     subject: Json
     authored_on: str
-    known: Json
+    encounter: Json | UnsetType
+    requester: Json | UnsetType
 
     @classmethod
     def by(cls, patient_id: str, today: date, encounter: str = "", requester: str = "") -> Ordered:
         """Of the ids of patient and *encounter*, and of a *requester* by type and id."""
-        known: Json = {}
-        if encounter:
-            known["encounter"] = {"reference": f"Encounter/{encounter}"}
-        if requester:
-            known["requester"] = {"reference": requester}
-        return cls({"reference": f"Patient/{patient_id}"}, today.isoformat(), known)
+        return cls(
+            {"reference": f"Patient/{patient_id}"},
+            today.isoformat(),
+            {"reference": f"Encounter/{encounter}"} if encounter else UNSET,
+            {"reference": requester} if requester else UNSET,
+        )
+
+
+class NewOrder(Struct, rename="camel", frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A draft of an order: its members, in the order in which they are written; what is `UNSET` is left out."""
+
+    resource_type: str
+    status: str
+    intent: str
+    medication_codeable_concept: Raw | UnsetType = UNSET
+    dosage_instruction: Raw | UnsetType = UNSET
+    dispense_request: Raw | UnsetType = UNSET
+    code: Raw | UnsetType = UNSET
+    id: str | UnsetType = UNSET
+    subject: Json | UnsetType = UNSET
+    reason_code: list[Json] | UnsetType = UNSET
+    priority: str | UnsetType = UNSET
+    occurrence_date_time: date | UnsetType = UNSET
+    authored_on: str | UnsetType = UNSET
+    category: Raw | UnsetType = UNSET
+    encounter: Json | UnsetType = UNSET
+    requester: Json | UnsetType = UNSET
 
 
 class Orders:
@@ -71,10 +93,12 @@ class Orders:
             for name, order in guidance.drugs.items()
         }
         self.labs = {test: _service_request(lab, site.get(f"lab.{test}", NONE)) for test, lab in guidance.labs.items()}
-        self._drugs = {name: json.encode(template) for name, template in self.drugs.items()}
-        self._labs = {test: json.encode(template) for test, template in self.labs.items()}
-        in_laboratory = {"category": Raw(json.encode([_coded("laboratory", codes.get("laboratory"))]))}
-        self._categories = {test: {} if test == ECG else in_laboratory for test in guidance.labs}
+        in_laboratory = {"category": [_coded("laboratory", codes.get("laboratory"))]}
+        self._drugs = {name: _prepared(template) for name, template in self.drugs.items()}
+        self._labs = {
+            test: _prepared(template if test == ECG else template | in_laboratory)
+            for test, template in self.labs.items()
+        }
         if digest(guidance) != VALIDATED:
             from cds_service.fhir import order_check  # noqa: PLC0415 - see VALIDATED
 
@@ -84,51 +108,58 @@ class Orders:
         """A draft of every template, with its key in `orders.toml`."""
         ordered = Ordered.by("x", date(2000, 1, 1))
         for name in self.drugs:
-            yield f"drug.{name}", json.decode(self.medication_request(name, ordered, "draft-1", "reason", ()))
+            yield f"drug.{name}", plain(self.medication_request(name, ordered, "draft-1", "reason", ()))
         for test in self.labs:
             draft = self.service_request(test, ordered, "draft-1", "reason", on=None, urgent=True)
-            yield f"lab.{test}", json.decode(draft)
+            yield f"lab.{test}", plain(draft)
 
     def medication_request(
         self, name: str, ordered: Ordered, draft_id: str, reason: str, added: tuple[str, ...]
-    ) -> Raw:
+    ) -> NewOrder:
         """A draft MedicationRequest; *added* sentences join the patient instruction."""
-        return _with(
+        return structs.replace(
             self._told(name, added) if added else self._drugs[name],
-            {
-                "id": draft_id,
-                "subject": ordered.subject,
-                "reasonCode": [{"text": reason}],
-                "authoredOn": ordered.authored_on,
-                **ordered.known,
-            },
+            id=draft_id,
+            subject=ordered.subject,
+            reason_code=[{"text": reason}],
+            authored_on=ordered.authored_on,
+            encounter=ordered.encounter,
+            requester=ordered.requester,
         )
 
-    def _told(self, name: str, added: tuple[str, ...]) -> bytes:
+    def _told(self, name: str, added: tuple[str, ...]) -> NewOrder:
         """The template of a drug with *added* sentences for the patient."""
-        template = self.drugs[name]
-        (dosage,) = template["dosageInstruction"]
+        (dosage,) = self.drugs[name]["dosageInstruction"]
         instruction = " ".join((dosage["patientInstruction"], *added))
-        return json.encode({**template, "dosageInstruction": [{**dosage, "patientInstruction": instruction}]})
+        told = json.encode([{**dosage, "patientInstruction": instruction}])
+        return structs.replace(self._drugs[name], dosage_instruction=Raw(told))
 
     def service_request(
         self, test: str, ordered: Ordered, draft_id: str, reason: str, *, on: date | None, urgent: bool
-    ) -> Raw:
+    ) -> NewOrder:
         """A draft ServiceRequest; of a test in the laboratory with its category."""
-        more: Json = {"id": draft_id, "subject": ordered.subject, "reasonCode": [{"text": reason}]}
-        if urgent:
-            more["priority"] = "urgent"
-        if on is not None:
-            more["occurrenceDateTime"] = on
-        more["authoredOn"] = ordered.authored_on
-        more |= self._categories[test]
-        more |= ordered.known
-        return _with(self._labs[test], more)
+        return structs.replace(
+            self._labs[test],
+            id=draft_id,
+            subject=ordered.subject,
+            reason_code=[{"text": reason}],
+            priority="urgent" if urgent else UNSET,
+            occurrence_date_time=UNSET if on is None else on,
+            authored_on=ordered.authored_on,
+            encounter=ordered.encounter,
+            requester=ordered.requester,
+        )
 
 
-def _with(template: bytes, more: Json) -> Raw:
-    """The object *template* with *more* members behind its own."""
-    return Raw(b"%s,%s" % (template[:-1], json.encode(more)[1:]))
+def _prepared(template: Json) -> NewOrder:
+    """*template*, whose larger members are JSON already."""
+    return json.decode(json.encode(template), type=NewOrder)
+
+
+def plain(written: object) -> Json:
+    """What is *written*, as plain JSON."""
+    found: Json = json.decode(json.encode(written))
+    return found
 
 
 NONE = Orderable()

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from cds_service.clinical.words.card import Indicator
-from cds_service.fhir.orders import Json
+from cds_service.fhir.orders import Json, plain
 
 Words = Annotated[str, Meta(min_length=1)]
 Uuid = Annotated[str, Meta(extra_json_schema={"format": "uuid"})]
@@ -63,13 +63,14 @@ class DraftAction(msgspec.Struct, rename="camel"):
 
     type: Literal["create", "update", "delete"]
     description: Words
-    resource: Annotated[msgspec.Raw, Meta(extra_json_schema=ORDER)] | UnsetType = UNSET
+    resource: Annotated[Any, Meta(extra_json_schema=ORDER)] | UnsetType = UNSET
+    """A `NewOrder`, or an order that is mended as JSON."""
     resource_id: Words | UnsetType = UNSET
 
     @property
     def order(self) -> Json:
         """The resource, as plain JSON; empty where one goes."""
-        return {} if isinstance(self.resource, UnsetType) else msgspec.json.decode(self.resource)
+        return {} if isinstance(self.resource, UnsetType) else plain(self.resource)
 
 
 class CardSuggestion(msgspec.Struct, rename="camel"):
@@ -104,5 +105,4 @@ class Cards(msgspec.Struct):
     @property
     def plain(self) -> Json:
         """What is answered, as plain JSON."""
-        response: Json = msgspec.json.decode(msgspec.json.encode(self))
-        return response
+        return plain(self)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from itertools import count
-from typing import NamedTuple
 
 from msgspec import UNSET
 
@@ -37,14 +36,6 @@ BLOCK = "block."
 """How the keys of blocks begin."""
 
 
-class Part(NamedTuple):
-    """A sentence of a detail: its text, its length in words, and the block whose short form it is."""
-
-    text: str
-    words: int
-    block: str
-
-
 @dataclass(frozen=True, slots=True)
 class AboutPages:
     """Where the pages behind the cards are: under `base`, the public address, by the service's own `profile`."""
@@ -66,8 +57,8 @@ class CardWriter:
 
         Without *about*, where no public address is known, cards do not link the page of their topic.
         """
-        self._guidance = guidance
-        self._orders = orders
+        self.guidance = guidance
+        self.orders = orders
         self._about = about
         self._wording = guidance.wording
         label = self.fill(phrases.SOURCE_LABEL(profile=guidance.profile_name))
@@ -76,18 +67,17 @@ class CardWriter:
         self._reasons = {name: _reasons(entry, guidance) for name, entry in entries.items()}
         # Drafts and blocks repeat from patient to patient; what is said of them holds no patient's data.
         self._label = lru_cache(maxsize=REMEMBERED)(self._draft_label)
-        self._describe = lru_cache(maxsize=REMEMBERED)(self._description)
+        self.describe = lru_cache(maxsize=REMEMBERED)(self._description)
         self._links = lru_cache(maxsize=REMEMBERED)(self._find_links)
 
     def write(self, cards: Iterable[Card], ordered: Ordered) -> Cards:
         """The response: *cards* in the order given, each draft with a temporary id of its own."""
-        numbering = count(1)
-        return Cards([self._card(card, ordered, numbering) for card in cards])
+        drafting = Drafting(self, ordered)
+        return Cards([self._card(card, drafting) for card in cards])
 
-    def _card(self, card: Card, ordered: Ordered, numbering: Iterator[int]) -> HookCard:
+    def _card(self, card: Card, drafting: Drafting) -> HookCard:
         detail, blocks = self._detail(card)
-        suggestions = [self._suggestion(suggestion, ordered, numbering) for suggestion in card.suggestions]
-        return self.hook_card(card, detail, suggestions, blocks)
+        return self.hook_card(card, detail, [self._suggestion(one, drafting) for one in card.suggestions], blocks)
 
     def hook_card(
         self, card: Card | OrderCard, detail: str, suggestions: list[CardSuggestion], blocks: tuple[str, ...] = ()
@@ -111,7 +101,7 @@ class CardWriter:
     def summary(self, card: Card | OrderCard) -> str:
         """One plain sentence of at most 139 characters (row 100)."""
         text = self.fill(card.summary)
-        most = self._guidance.limits.card.max_summary
+        most = self.guidance.limits.card.max_summary
         return text if len(text) <= most else f"{text[: most - 1]}…"
 
     def _detail(self, card: Card) -> tuple[str, tuple[str, ...]]:
@@ -120,49 +110,32 @@ class CardWriter:
         What is too long loses bullets of part 3 from the end, the background first. If even that is too long, which
         takes more flags than any chart has met, it loses those from the end of part 1.
         """
-        rules = self._guidance.limits.card
+        fill, rules = self.fill, self.guidance.limits.card
         critical = card.indicator == "critical"
-        found, so = [list(map(self._part, texts)) for texts in (card.found, card.so)]
         background = () if card.background is None else (card.background,)
-        most = rules.max_bullets_critical if critical else rules.max_bullets
-        beware = [self._part(text) for text in (*card.beware, *background)[:most]]
-        then = [] if card.then is None or critical else [self._part(card.then)]
-        room = rules.max_words - _words(so) - _words(then)
-        while beware and _words(found) + _words(beware) > room:
-            beware.pop()
-        while len(found) > 1 and _words(found) > room:
-            found.pop()
-        lines = [" ".join(part.text for part in line) for line in (found, so) if line]
-        listed = "\n".join(f"- {part.text}" for part in (*beware, *then))
+        bullets = (*card.beware, *background)[: rules.max_bullets_critical if critical else rules.max_bullets]
+        found, so, beware = [[fill(text) for text in texts] for texts in (card.found, card.so, bullets)]
+        then = [] if card.then is None or critical else [fill(card.then)]
+        too_many = words(*found, *so, *beware, *then) - rules.max_words
+        while too_many > 0 and beware:
+            too_many -= words(beware.pop())
+        while too_many > 0 and len(found) > 1:
+            too_many -= words(found.pop())
+        lines = [" ".join(line) for line in (found, so) if line]
+        listed = "\n".join([f"- {bullet}" for bullet in (*beware, *then)])
         lines += [listed] if listed else []
         if card.also_noted:
-            noted = [self.fill(phrases.ALSO_NOTED()), *(f"- {title}" for title in card.also_noted)]
+            noted = [fill(phrases.ALSO_NOTED()), *(f"- {title}" for title in card.also_noted)]
             lines.append("\n".join(noted))
-        return "\n\n".join(lines), tuple(part.block for part in (*found, *so, *beware) if part.block)
+        left = (*card.found[: len(found)], *card.so, *bullets[: len(beware)])
+        return "\n\n".join(lines), tuple([text.key[len(BLOCK) :] for text in left if text.key.startswith(BLOCK)])
 
-    def _part(self, text: Text) -> Part:
-        told = self.fill(text)
-        return Part(told, len(told.split()), text.key.removeprefix(BLOCK) if text.key.startswith(BLOCK) else "")
-
-    def _suggestion(self, suggestion: Suggestion, ordered: Ordered, numbering: Iterator[int]) -> CardSuggestion:
-        actions = [self.create(draft, ordered, f"draft-{next(numbering)}") for draft in suggestion.drafts]
+    def _suggestion(self, suggestion: Suggestion, drafting: Drafting) -> CardSuggestion:
+        actions = [drafting.create(draft) for draft in suggestion.drafts]
         return CardSuggestion(self._suggestion_label(suggestion), new_uuid(), actions)
 
-    def create(self, draft: Draft, ordered: Ordered, draft_id: str) -> DraftAction:
-        """The action that orders *draft*."""
-        reason = self.fill(draft.because)
-        if isinstance(draft, DrugDraft):
-            added = tuple([self.fill(text) for text in draft.added])
-            resource = self._orders.medication_request(draft.order, ordered, draft_id, reason, added)
-            description = self._guidance.drugs[draft.order].description
-        else:
-            test, on, urgent = draft.test, draft.on, draft.urgent
-            resource = self._orders.service_request(test, ordered, draft_id, reason, on=on, urgent=urgent)
-            description = self._describe(test, on, urgent)
-        return DraftAction("create", description, resource)
-
     def _description(self, test: str, on: date | None, urgent: bool) -> str:  # noqa: FBT001 - as the draft has it
-        name = self._guidance.labs[test].name
+        name = self.guidance.labs[test].name
         if urgent:
             return self.fill(phrases.LAB_DESCRIPTION_URGENT(lab=name))
         if on is not None:
@@ -190,7 +163,7 @@ class CardWriter:
 
     def _drug_label(self, order: str, labs: Mapping[str, date | None], note: Note) -> str:
         """The drug, then its recheck, then the tests that are done at once."""
-        label = self._guidance.drugs[order].label
+        label = self.guidance.drugs[order].label
         if note in phrases.LABEL_NOTES:
             label = self.fill(phrases.LABEL_NOTES[note](label=label))
         own = MAGNESIUM_LAB if order == MAGNESIUM_DAILY else VITAMIN_D_LAB
@@ -198,7 +171,7 @@ class CardWriter:
             if on is not None and test == own == MAGNESIUM_LAB:
                 label = self.fill(phrases.LABEL_RECHECK(label=label, date=str(on)))
             elif on is not None:
-                lab = self._guidance.labs[test].short
+                lab = self.guidance.labs[test].short
                 label = self.fill(phrases.LABEL_RECHECK_OF(label=label, lab=lab, date=str(on)))
         now = [test for test, on in labs.items() if on is None]
         if now == [MAGNESIUM_LAB]:
@@ -207,25 +180,15 @@ class CardWriter:
         return self.fill(phrases.LABEL_AND_LABS(label=label, labs=names)) if now else label
 
     def _lab_label(self, test: str, on: date | None) -> str:
-        name = self._guidance.labs[test].short
+        name = self.guidance.labs[test].short
         return name if on is None else self.fill(phrases.LABEL_LAB_ON(lab=name, date=str(on)))
-
-    @property
-    def guidance(self) -> Guidance:
-        """The guidance in force."""
-        return self._guidance
-
-    @property
-    def orders(self) -> Orders:
-        """The templates of orders."""
-        return self._orders
 
     def _find_links(self, card_id: str, blocks: tuple[str, ...]) -> list[CardLink]:
         """The page of the topic, then sources: the card's own, those of its *blocks*; each once, the first few.
 
         A source that is still to be checked is left out (section 14).
         """
-        guidance = self._guidance
+        guidance = self.guidance
         entry = guidance.entry(card_id)
         keys = dict.fromkeys([*entry.links, *(key for name in blocks for key in guidance.topics.block[name].links)])
         sources = [source for source in map(guidance.evidence.__getitem__, keys) if source.verified]
@@ -240,8 +203,37 @@ class CardWriter:
         return say(text, self._wording)
 
 
-def _words(parts: list[Part]) -> int:
-    return sum([part.words for part in parts])
+class Drafting:
+    """Drafts the orders of one answer, each with a temporary id of its own."""
+
+    def __init__(self, writer: CardWriter, ordered: Ordered) -> None:
+        """With the words of *writer*; *ordered* is what belongs into each order."""
+        self._writer = writer
+        self._ordered = ordered
+        self._numbering = count(1)
+        self._because: Text | None = None
+        self._reason = ""
+
+    def create(self, draft: Draft) -> DraftAction:
+        """The action that orders *draft*. Drafts that follow one another mostly have one reason: it is said once."""
+        writer, orders = self._writer, self._writer.orders
+        if draft.because is not self._because:
+            self._because, self._reason = draft.because, writer.fill(draft.because)
+        ordered, draft_id, reason = self._ordered, f"draft-{next(self._numbering)}", self._reason
+        if isinstance(draft, DrugDraft):
+            added = tuple([writer.fill(text) for text in draft.added])
+            resource = orders.medication_request(draft.order, ordered, draft_id, reason, added)
+            description = writer.guidance.drugs[draft.order].description
+        else:
+            test, on, urgent = draft.test, draft.on, draft.urgent
+            resource = orders.service_request(test, ordered, draft_id, reason, on=on, urgent=urgent)
+            description = writer.describe(test, on, urgent)
+        return DraftAction("create", description, resource)
+
+
+def words(*texts: str) -> int:
+    """How many words *texts* have together."""
+    return len(" ".join(texts).split())
 
 
 def _source(label: str, entry: CardEntry) -> CardSource:

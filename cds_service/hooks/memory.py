@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, NoReturn, Protocol
 from cds_service.clinical.cards.quiet import Said
 from cds_service.clinical.evaluate import Evaluation
 from cds_service.clinical.guidance_types import Feedback, FeedbackReason
-from cds_service.clinical.words.card import Card, LabDraft
+from cds_service.clinical.words.card import Card, Draft, LabDraft, Suggestion
 from cds_service.clinical.words.order_card import OrderCard
 from cds_service.errors import UnknownService
 from cds_service.hooks.answers import Cards, HookCard
@@ -267,10 +267,10 @@ def _asked(card: Card | OrderCard, written: HookCard) -> tuple[tuple[str, date |
     """Each suggestion that was *written* of *card*, with the first day that a test in it is for."""
     if not written.suggestions:
         return ()
-    labs = [suggestion.labs for suggestion in card.suggestions]
-    return tuple([(made.uuid, _first_day(of)) for made, of in zip(written.suggestions, labs, strict=True)])
+    drafts = [one.drafts if isinstance(one, Suggestion) else one.labs for one in card.suggestions]
+    return tuple([(made.uuid, _first_day(of)) for made, of in zip(written.suggestions, drafts, strict=True)])
 
 
-def _first_day(labs: tuple[LabDraft, ...]) -> date | None:
-    days = [lab.on for lab in labs if lab.on is not None]
+def _first_day(drafts: tuple[Draft, ...]) -> date | None:
+    days = [draft.on for draft in drafts if type(draft) is LabDraft and draft.on is not None]
     return min(days) if days else None

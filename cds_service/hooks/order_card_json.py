@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from itertools import count
 
 from cds_service.clinical.words import order_phrases as say
 from cds_service.clinical.words.card import Text
@@ -12,7 +11,7 @@ from cds_service.fhir.draft_changes import changed
 from cds_service.fhir.draft_orders import Draft
 from cds_service.fhir.orders import Ordered
 from cds_service.hooks.answers import Cards, CardSuggestion, DraftAction
-from cds_service.hooks.card_json import CardWriter
+from cds_service.hooks.card_json import CardWriter, Drafting, words
 from cds_service.hooks.uuids import new_uuid
 
 
@@ -24,8 +23,8 @@ class OrderCardWriter:
         self._writer = writer
         self._guidance = writer.guidance
         self._drafts = drafts
-        self._ordered = ordered
-        self._numbering = count(1)
+        self._subject = ordered.subject
+        self._drafting = Drafting(writer, ordered)
 
     def write(self, cards: Iterable[OrderCard]) -> tuple[Cards, tuple[OrderCard, ...]]:
         """The response, and the cards with the suggestions it has: one that makes no valid FHIR is left out."""
@@ -40,7 +39,7 @@ class OrderCardWriter:
         """What was found, why nothing is offered, what to beware of, and of what else it is true."""
         fill, rules = self._writer.fill, self._guidance.limits.card
         also = [fill(say.SO_ALSO(drafts=", ".join(card.also)))] if card.also else []
-        so, room = fitting([fill(text) for text in card.so], rules.max_words - sum(map(words, also)))
+        so, room = fitting([fill(text) for text in card.so], rules.max_words - words(*also))
         found, room = fitting([fill(text) for text in card.found], room)
         beware, room = fitting([f"- {fill(text)}" for text in card.beware[: rules.max_bullets_order]], room)
         paragraphs = [" ".join(found), " ".join(so), "\n".join(beware), *also]
@@ -53,8 +52,7 @@ class OrderCardWriter:
             if action is None:
                 return None
             actions.append(action)
-        create, numbering = self._writer.create, self._numbering
-        actions += [create(lab, self._ordered, f"draft-{next(numbering)}") for lab in suggestion.labs]
+        actions += [self._drafting.create(lab) for lab in suggestion.labs]
         return CardSuggestion(self._label(suggestion), new_uuid(), actions)
 
     def _change(self, card: OrderCard, change: Change) -> DraftAction | None:
@@ -63,7 +61,7 @@ class OrderCardWriter:
         if change.kind == "remove":
             return DraftAction("delete", description, resource_id=draft.place)
         added = tuple(fill(text) for text in change.added)
-        resource = changed(draft, change, self._writer.orders, self._ordered.subject, added)
+        resource = changed(draft, change, self._writer.orders, self._subject, added)
         return None if resource is None else DraftAction("update", description, resource)
 
     def _description(self, card: OrderCard, change: Change) -> Text:
@@ -106,11 +104,6 @@ class OrderCardWriter:
         if order.weeks is None:
             return say.LABEL_REPLACE_DAILY(iu=f"{order.dose:,}")
         return say.LABEL_REPLACE_WEEKLY(iu=f"{order.dose:,}", weeks=str(order.weeks))
-
-
-def words(text: str) -> int:
-    """How many words *text* has."""
-    return len(text.split())
 
 
 def fitting(texts: list[str], room: int) -> tuple[list[str], int]:

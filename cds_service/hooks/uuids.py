@@ -10,5 +10,4 @@ VARIANTS = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
 def new_uuid() -> str:
     """A UUID that nobody has had."""
     digits = os.urandom(16).hex()
-    last = f"{VARIANTS[digits[16]]}{digits[17:20]}-{digits[20:]}"
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{last}"
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{VARIANTS[digits[16]]}{digits[17:20]}-{digits[20:]}"

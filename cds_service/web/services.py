@@ -40,4 +40,5 @@ def init_app(app: Flask, modes: Modes, keeper: FeedbackKeeper) -> None:
 
 
 def _json(body: object) -> Response:
-    return Response(_ENCODER.encode(body), mimetype=JSON)
+    # It is whole, and sent as it is.
+    return Response(_ENCODER.encode(body), content_type=JSON, direct_passthrough=True)

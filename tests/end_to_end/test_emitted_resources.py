@@ -24,7 +24,7 @@ from fhir.resources.R4B.valueset import ValueSet
 
 from cds_service.app import create_app
 from cds_service.fhir import terminology
-from cds_service.fhir.orders import VALIDATED, Ordered, Orders, digest
+from cds_service.fhir.orders import VALIDATED, Ordered, Orders, digest, plain
 from cds_service.guidance import loading
 from cds_service.settings import Settings
 from tests.support import fhir_validator
@@ -150,13 +150,11 @@ def templates() -> Named:
     for name in loaded.drugs:
         for added in ((), ADDED):
             resource = orders.medication_request(name, ordered, "draft-1", "25(OH)D 14 ng/mL (2026-02-20)", added)
-            found.append((f"drug {name}{' added' if added else ''}", json.loads(bytes(resource))))
+            found.append((f"drug {name}{' added' if added else ''}", plain(resource)))
     for code in loaded.labs:
         for on, urgent in product((None, date(2026, 6, 2)), (False, True)):
             resource = orders.service_request(code, ordered, "draft-1", "Reason to ask", on=on, urgent=urgent)
-            found.append(
-                (f"lab {code}{' dated' if on else ''}{' urgent' if urgent else ''}", json.loads(bytes(resource)))
-            )
+            found.append((f"lab {code}{' dated' if on else ''}{' urgent' if urgent else ''}", plain(resource)))
     return found
 
 

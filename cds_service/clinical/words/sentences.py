@@ -20,10 +20,9 @@ def say(text: Text, wording: Mapping[str, str]) -> str:
     values = text.values
     if not values:
         return template
-    for value in values.values():
+    for name, value in values.items():
         if type(value) is not str:
-            values = {name: _spelled(item, wording) for name, item in values.items()}
-            break
+            values = {**values, name: _spelled(value, wording)}
     filled = template.format_map(values)
     return filled[:1].upper() + filled[1:] if template[0] == "{" and text.key.startswith(SENTENCES) else filled
 
