@@ -340,7 +340,7 @@ def _add_cards(rows: Rows, note: _Note, chart: Chart, patient: str) -> None:
     """Add to *rows* those of a *note* that are about the *patient*."""
     of_call = (note.at, chart.day, chart.client, patient, chart.service, chart.hook)
     for card in note.shown:
-        asked = {uuid: None if day is None else str(day) for uuid, day in card.suggestions}
+        asked = dict(card.suggestions)
         rows.cards.append((card.uuid, *of_call, card.topic, card.rule, card.indicator, card.level, asked))
     of = (note.at, note.weighed, chart.client, patient)
     rows.considered.extend(comparison_rows.card_rows(*of))

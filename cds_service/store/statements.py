@@ -21,10 +21,6 @@ Change = Callable[[Any], Any]
 """How a value is sent or read."""
 
 
-PLACES = {"sqlite": "qmark", "postgresql": "format"}
-"""How each database is told of parameters by their places."""
-
-
 class Unanswered(SQLAlchemyError):
     """The database did not do what it was asked to, or not in time."""
 
@@ -108,7 +104,9 @@ _insertion = lru_cache(maxsize=64)(_Insertion)
 
 def _by_place(dialect: Dialect) -> Dialect:
     """The same, with parameters by their places: drivers find them faster than by their names."""
-    return type(dialect)(dbapi=dialect.loaded_dbapi, paramstyle=PLACES[dialect.name])  # type: ignore[call-arg]
+    if dialect.positional:
+        return dialect
+    return type(dialect)(dbapi=dialect.loaded_dbapi, paramstyle="format")  # type: ignore[call-arg]
 
 
 def _sent(compiled: SQLCompiler, dialect: Dialect) -> list[tuple[str, Change]]:
