@@ -64,6 +64,10 @@ _ANSWERS = (
 )
 _UNKNOWN = select(FEEDBACK).where(FEEDBACK.c.patient.is_(None))
 """Feedback whose card was not there when it came."""
+_UNKNOWN_SINCE = _UNKNOWN.where(FEEDBACK.c.received >= bindparam("since"))
+_UNKNOWN_OF = _UNKNOWN.where(FEEDBACK.c.digest.in_(bindparam("digests", expanding=True)))
+_CARDS = select(CARD).where(CARD.c.uuid.in_(bindparam("uuids", expanding=True)))
+"""Made once: SQLAlchemy takes longer to make a query than to ask it."""
 _VALUES = itemgetter(*FEEDBACK.columns.keys())
 """The values of a row of feedback, as they are written."""
 
@@ -164,16 +168,16 @@ class FeedbackStore:
 
         Of a card and its feedback that come at one time, one of the two must see the other.
         """
-        self._tell_cards(_UNKNOWN.where(FEEDBACK.c.received >= shown))
+        self._tell_cards(_UNKNOWN_SINCE, {"since": shown})
 
     def tell_feedback(self, digests: Collection[str]) -> None:
         """The same for the feedback of *digests*, whose cards were not there when it was kept."""
-        self._tell_cards(_UNKNOWN.where(FEEDBACK.c.digest.in_(digests)))
+        self._tell_cards(_UNKNOWN_OF, {"digests": digests})
 
-    def _tell_cards(self, unknown: Select[Any]) -> None:
-        """Give *unknown* feedback what it repeats of its card, where that is there by now."""
+    def _tell_cards(self, unknown: Select[Any], values: Row) -> None:
+        """Give *unknown* feedback, found by *values*, what it repeats of its card, where that is there by now."""
         with self._quick.current() as connection:
-            rows = [dict(row) for row in connection.execute(unknown).mappings()]
+            rows = [dict(row) for row in connection.execute(unknown, values).mappings()]
             known = _cards(connection, {row["card"] for row in rows})
         if known:
             with self._quick.writing() as connection:
@@ -274,8 +278,9 @@ class FeedbackStore:
 
 def _cards(connection: Connection, uuids: Collection[str]) -> dict[str, RowMapping]:
     """The cards with *uuids* that are known."""
-    query = select(CARD).where(CARD.c.uuid.in_(sorted(uuids)))
-    return {row["uuid"]: row for row in connection.execute(query).mappings()} if uuids else {}
+    if not uuids:
+        return {}
+    return {row["uuid"]: row for row in connection.execute(_CARDS, {"uuids": sorted(uuids)}).mappings()}
 
 
 def _key(connection: Connection) -> str | None:
