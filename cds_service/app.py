@@ -305,7 +305,7 @@ def build_playground(settings: Settings, engine: Engine, keeper: FeedbackKeeper)
         guided=guided,
         usual=usual,
         today=settings.today,
-        memory=keeper,
+        keeper=keeper,
         calls_servers=settings.auth == "off",
     )
 

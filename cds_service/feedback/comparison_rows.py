@@ -6,19 +6,16 @@ Of patients without such a card nothing is kept. A state of an analyte is kept o
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
-from operator import itemgetter
-from typing import Any
+from collections.abc import Sequence
 
 from sqlalchemy import Connection, bindparam, delete, exists, select
 
 from cds_service.hooks.holding import analyte_of
 from cds_service.hooks.memory import Standing, Weighed
 from cds_service.store.database import Database
-from cds_service.store.statements import insert_new
+from cds_service.store.statements import Values, insert_new
 from cds_service.store.tables import CONSIDERED, COURSE
 
-Row = dict[str, Any]
 UNKNOWN = Standing("", "", "", ordered=False)
 CHART_BYTES = 16
 PIECE = 1000
@@ -29,25 +26,26 @@ HAS_A_CARD = exists().where(
 """The patient has a card about that analyte."""
 
 
-def card_rows(at: int, weighed: Weighed, client: str, patient: str) -> Iterator[Row]:
+def card_rows(at: int, weighed: Weighed, client: str, patient: str) -> list[Values]:
     """A row for each card of one call."""
     stands = {standing.analyte: standing for standing in weighed.standings}
-    about = {"at": at, "chart": secrets.token_hex(CHART_BYTES), "client": client, "patient": patient}
-    for card in weighed.cards:
-        yield {**about, **card._asdict(), **stands.get(analyte_of(card.topic), UNKNOWN)._asdict()}
+    of_call = (at, secrets.token_hex(CHART_BYTES), client, patient)
+    return [(*of_call, *card, *stands.get(analyte_of(card.topic), UNKNOWN)) for card in weighed.cards]
 
 
-def course_rows(at: int, weighed: Weighed, client: str, patient: str) -> Iterator[Row]:
+def course_rows(at: int, weighed: Weighed, client: str, patient: str) -> list[Values]:
     """A row for each analyte of one call."""
-    for standing in weighed.standings:
-        yield {"at": at, "client": client, "patient": patient, **standing._asdict()}
+    return [
+        (patient, client, standing.analyte, standing.result_day, standing.band, standing.ordered, at)
+        for standing in weighed.standings
+    ]
 
 
-def write(connection: Connection, cards: Sequence[Row], course: Sequence[Row]) -> None:
+def write(connection: Connection, cards: Sequence[Values], course: Sequence[Values]) -> None:
     """Write the rows of *cards*, and those of the *course* of patients with a card about that analyte."""
     insert_new(connection, CONSIDERED, cards)
     # In the same order in every process: two that wait for each other's rows would wait for ever.
-    insert_new(connection, COURSE, sorted(course, key=itemgetter(*COURSE.primary_key.columns.keys())), HAS_A_CARD)
+    insert_new(connection, COURSE, sorted(course), HAS_A_CARD)
 
 
 def purge(database: Database, moment: int) -> None:

@@ -15,9 +15,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cache
 from queue import Empty, SimpleQueue
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -30,17 +29,19 @@ from cds_service.feedback.comparison import compare
 from cds_service.feedback.store import FeedbackStore, Rows, TooLate
 from cds_service.feedback.summary import SummaryPeriod, summarise
 from cds_service.hooks.feedback_body import CardOutcome
-from cds_service.hooks.memory import Answered, Chart, ShownCard, Told, Weighed
+from cds_service.hooks.memory import NOTHING_WEIGHED, Answered, CallRow, Chart, ShownCard, Told, Weighed
 from cds_service.modes import place_of
 from cds_service.store.database import again_if_moved
 from cds_service.store.patience import WRITE
 from cds_service.waiting import Full, Places
 
 LOG = logging.getLogger("cds_service.feedback")
-MOST_WAITING = 10_000
+MOST_WAITING = 4_000
 """Notes that wait to be written; beyond them the oldest are lost."""
 GATHERING = 0.2
 """Seconds in which notes are gathered for one transaction: a transaction costs more than what is in it."""
+PIECE = 100
+"""Notes for one transaction: once so many wait no more are gathered, which would take memory and save little."""
 PAUSE = 2.0
 """Seconds between two attempts to reach a database that is gone."""
 LAST = 1.0
@@ -51,14 +52,14 @@ DAY_MS = 86_400_000
 
 
 class _Note(NamedTuple):
-    """Something to be written: a call, or the cards of one."""
+    """What is to be written of a call, or of a chart that was opened without one."""
 
     at: int
-    call: dict[str, Any] | None = None
-    chart: Chart | None = None
-    shown: tuple[ShownCard, ...] = ()
-    quiet: tuple[str, ...] = ()
-    weighed: Weighed | None = None
+    chart: Chart | None
+    shown: tuple[ShownCard, ...]
+    quiet: tuple[str, ...]
+    weighed: Weighed = NOTHING_WEIGHED
+    row: CallRow | None = None
 
 
 _Item = _Note | list[str] | threading.Event | None
@@ -136,23 +137,18 @@ class Recorder:
             self._unread(error)
             return None
 
-    def note(self, chart: Chart, shown: tuple[ShownCard, ...], quiet: tuple[str, ...]) -> None:
-        """Remember the cards that were *shown*, and the topics that were *quiet*, soon."""
-        if shown or quiet:
-            self._put(_Note(_now(), chart=chart, shown=shown, quiet=quiet))
+    def called(self, row: CallRow, shown: tuple[ShownCard, ...], quiet: tuple[str, ...], weighed: Weighed) -> None:
+        """Remember a call, soon: the cards that were *shown*, the topics that were *quiet*, and what was *weighed*."""
+        self._put(_Note(_now(), weighed.chart, shown, quiet, weighed, row))
 
-    def called(self, row: dict[str, Any]) -> None:
-        """Remember a call, soon."""
-        self._put(_Note(_now(), call=row))
+    def note(self, chart: Chart, shown: tuple[ShownCard, ...], quiet: tuple[str, ...]) -> None:
+        """Remember the same of a *chart* that was opened without a call that counts."""
+        if shown or quiet:
+            self._put(_Note(_now(), chart, shown, quiet))
 
     def place(self, chart: Chart) -> float | None:
         """The place from 0 to 1 of the patient of *chart*; `None` where the key of the digests is not known yet."""
         return place_of(self.store.patient(chart)) if self.store.has_key else None
-
-    def weighed(self, weighed: Weighed) -> None:
-        """Remember what was shown and what was held back, soon."""
-        if weighed.standings or weighed.cards:
-            self._put(_Note(_now(), weighed=weighed))
 
     @contextmanager
     def turn(self, client: str) -> Iterator[None]:
@@ -230,10 +226,13 @@ class Recorder:
 
     def _put(self, item: _Item) -> None:
         """Put *item* into the queue of the thread; start it if it does not run."""
-        if self._queue.qsize() >= MOST_WAITING:
+        waiting = self._queue.qsize()
+        if waiting >= MOST_WAITING:
             with suppress(Empty):  # the thread takes it at this moment
                 self._queue.get_nowait()
         self._queue.put(item)
+        if waiting >= PIECE:
+            self._hurry.set()
         if not self._writing.runs:
             with suppress(RuntimeError):  # the machine has no thread left: the next note starts it
                 self._writing.need()
@@ -274,12 +273,10 @@ class Recorder:
     def _write(self, batch: _Batch) -> bool:
         """Write *batch*, or find out whether the database can be written again; whether it can."""
         try:
-            rows = self._rows(batch.notes)
-            if batch.notes:
-                self.store.write(rows)
-                batch.notes = []  # they are written: what fails from here on must not write them again
-            if rows.cards or batch.orphans:
-                self.store.tell_feedback(rows.cards, batch.orphans)
+            while batch.notes:
+                self._write_piece(batch)
+            if batch.orphans:
+                self.store.tell_feedback(batch.orphans)
                 batch.orphans = []
             if not self._writable:
                 self.store.try_write()
@@ -293,6 +290,15 @@ class Recorder:
         for written in batch.waiting:
             written.set()
         return True
+
+    def _write_piece(self, batch: _Batch) -> None:
+        """Write the first notes of *batch*, and take them out."""
+        notes = batch.notes[:PIECE]
+        self.store.write(self._rows(notes))
+        del batch.notes[:PIECE]  # they are written: what fails from here on must not write them again
+        shown = [note.at for note in notes if note.shown]
+        if shown:
+            self.store.tell_feedback_since(min(shown))
 
     def _unread(self, error: SQLAlchemyError) -> None:
         self._readable = False
@@ -308,17 +314,14 @@ class Recorder:
             self._put(None)
 
     def _rows(self, notes: list[_Note]) -> Rows:
-        rows = Rows([], [], [], [], [])
-        patient = cache(self.store.patient)
+        rows = Rows()
         for note in notes:
-            if note.call is not None:
-                rows.calls.append({"at": note.at, **note.call})
+            if note.row is not None:
+                rows.calls.append((note.at, *note.row))
             if note.chart is not None:
-                _add_cards(rows, note, note.chart, patient(note.chart))
-            if note.weighed is not None and note.weighed.chart is not None:
-                of = (note.at, note.weighed, note.weighed.chart.client, patient(note.weighed.chart))
-                rows.considered.extend(comparison_rows.card_rows(*of))
-                rows.course.extend(comparison_rows.course_rows(*of))
+                rows.quiet.extend([(note.at, note.chart.client, topic) for topic in note.quiet])
+                if note.shown or note.weighed.cards or note.weighed.standings:
+                    _add_cards(rows, note, note.chart, self.store.patient(note.chart))
         return rows
 
     def _sweep(self) -> None:
@@ -339,10 +342,11 @@ def _now() -> int:
 
 
 def _add_cards(rows: Rows, note: _Note, chart: Chart, patient: str) -> None:
-    about = {"at": note.at, "day": chart.day, "client": chart.client, "patient": patient}
-    about |= {"service": chart.service, "hook": chart.hook}
+    """Add to *rows* those of a *note* that are about the *patient*."""
+    of_call = (note.at, chart.day, chart.client, patient, chart.service, chart.hook)
     for card in note.shown:
-        own = {name: getattr(card, name) for name in ("uuid", "topic", "rule", "indicator", "level")}
-        own["suggestions"] = {uuid: None if day is None else str(day) for uuid, day in card.suggestions}
-        rows.cards.append(about | own)
-    rows.quiet.extend({"at": note.at, "client": chart.client, "topic": topic} for topic in note.quiet)
+        asked = dict(card.suggestions)
+        rows.cards.append((card.uuid, *of_call, card.topic, card.rule, card.indicator, card.level, asked))
+    of = (note.at, note.weighed, chart.client, patient)
+    rows.considered.extend(comparison_rows.card_rows(*of))
+    rows.course.extend(comparison_rows.course_rows(*of))

@@ -6,11 +6,12 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Select, and_, bindparam, delete, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
@@ -22,7 +23,7 @@ from cds_service.hooks.memory import Answered, Chart
 from cds_service.store.database import Database
 from cds_service.store.engines import allow
 from cds_service.store.patience import MIGRATION
-from cds_service.store.statements import Question, insert_new
+from cds_service.store.statements import Question, Values, insert_new
 from cds_service.store.tables import CALL, CARD, FEEDBACK, QUIET, SECRET
 
 Row = dict[str, Any]
@@ -36,14 +37,15 @@ PIECE = 1000
 TIMED = {CALL: CALL.c.at, CARD: CARD.c.at, QUIET: QUIET.c.at, FEEDBACK: FEEDBACK.c.received}
 
 
-class Rows(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Rows:
     """Rows to be written together, of the tables they are named for."""
 
-    calls: list[Row]
-    cards: list[Row]
-    quiet: list[Row]
-    considered: list[Row] = []  # noqa: RUF012 - nobody adds to this one
-    course: list[Row] = []  # noqa: RUF012
+    calls: list[Values] = field(default_factory=list)
+    cards: list[Values] = field(default_factory=list)
+    quiet: list[Values] = field(default_factory=list)
+    considered: list[Values] = field(default_factory=list)
+    course: list[Values] = field(default_factory=list)
 
 
 _ANSWERS = (
@@ -62,6 +64,12 @@ _ANSWERS = (
 )
 _UNKNOWN = select(FEEDBACK).where(FEEDBACK.c.patient.is_(None))
 """Feedback whose card was not there when it came."""
+_UNKNOWN_SINCE = _UNKNOWN.where(FEEDBACK.c.received >= bindparam("since"))
+_UNKNOWN_OF = _UNKNOWN.where(FEEDBACK.c.digest.in_(bindparam("digests", expanding=True)))
+_CARDS = select(CARD).where(CARD.c.uuid.in_(bindparam("uuids", expanding=True)))
+"""Made once: SQLAlchemy takes longer to make a query than to ask it."""
+_VALUES = itemgetter(*FEEDBACK.columns.keys())
+"""The values of a row of feedback, as they are written."""
 
 
 class TooLate(SQLAlchemyError):
@@ -104,7 +112,7 @@ class FeedbackStore:
         if found is None and self._fixed_key is None:
             made = secrets.token_hex(32) if self._key is None else self._key.decode()
             with self._database.writing() as connection:
-                insert_new(connection, SECRET, [{"name": KEY, "value": made}])
+                insert_new(connection, SECRET, [(KEY, made)])
                 found = _key(connection)
         self._key = self._fixed_key or str(found).encode()
         self._looking.ready(MIGRATION)
@@ -142,34 +150,34 @@ class FeedbackStore:
             known = _cards(connection, {row["card"] for row in rows})
             for row in rows:
                 row.update(self._of_card(row, known))
-            insert_new(connection, FEEDBACK, rows)
+            insert_new(connection, FEEDBACK, [_VALUES(row) for row in rows])
             if not in_time():
                 raise TooLate("the time of the call is over")
         return [row["digest"] for row in rows if row["patient"] is None]
 
     def write(self, rows: Rows) -> None:
-        """Write *rows*, all of them or none; then feedback that came before its card wants `tell_feedback`."""
+        """Write *rows*, all of them or none; then feedback that came before its card is to be told of it."""
         with self._quick.writing() as connection:
             insert_new(connection, CALL, rows.calls)
             insert_new(connection, CARD, rows.cards)
             insert_new(connection, QUIET, rows.quiet)
             comparison_rows.write(connection, rows.considered, rows.course)
 
-    def tell_feedback(self, cards: Sequence[Row], waiting: Collection[str] = ()) -> None:
-        """Give feedback that came before *cards* were written, and that of the digests in *waiting*, what it repeats.
+    def tell_feedback_since(self, shown: int) -> None:
+        """Give feedback that came before its card was written what it repeats of it; the first was *shown* then.
 
         Of a card and its feedback that come at one time, one of the two must see the other.
         """
-        if cards:
-            first = min(row["at"] for row in cards)
-            self._tell_cards(_UNKNOWN.where(FEEDBACK.c.received >= first))
-        if waiting:
-            self._tell_cards(_UNKNOWN.where(FEEDBACK.c.digest.in_(waiting)))
+        self._tell_cards(_UNKNOWN_SINCE, {"since": shown})
 
-    def _tell_cards(self, unknown: Select[Any]) -> None:
-        """Give *unknown* feedback what it repeats of its card, where that is there by now."""
+    def tell_feedback(self, digests: Collection[str]) -> None:
+        """The same for the feedback of *digests*, whose cards were not there when it was kept."""
+        self._tell_cards(_UNKNOWN_OF, {"digests": digests})
+
+    def _tell_cards(self, unknown: Select[Any], values: Row) -> None:
+        """Give *unknown* feedback, found by *values*, what it repeats of its card, where that is there by now."""
         with self._quick.current() as connection:
-            rows = [dict(row) for row in connection.execute(unknown).mappings()]
+            rows = [dict(row) for row in connection.execute(unknown, values).mappings()]
             known = _cards(connection, {row["card"] for row in rows})
         if known:
             with self._quick.writing() as connection:
@@ -270,8 +278,9 @@ class FeedbackStore:
 
 def _cards(connection: Connection, uuids: Collection[str]) -> dict[str, RowMapping]:
     """The cards with *uuids* that are known."""
-    query = select(CARD).where(CARD.c.uuid.in_(sorted(uuids)))
-    return {row["uuid"]: row for row in connection.execute(query).mappings()} if uuids else {}
+    if not uuids:
+        return {}
+    return {row["uuid"]: row for row in connection.execute(_CARDS, {"uuids": sorted(uuids)}).mappings()}
 
 
 def _key(connection: Connection) -> str | None:

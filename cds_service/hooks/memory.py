@@ -99,14 +99,24 @@ class Answered(NamedTuple):
     follow_up: date | None
 
 
+class CallRow(NamedTuple):
+    """A call as the owner's page counts it; the last three are numbers of prefetch keys."""
+
+    client: str
+    service: str
+    status: int
+    milliseconds: float
+    cards: int
+    prefetched: int
+    fetched: int
+    lacking: int
+
+
 class Memory(Protocol):
     """Remembers; never fails, and never keeps a call waiting."""
 
     def answers(self, chart: Chart) -> Iterable[Answered] | None:
         """What was done with earlier cards of *chart*; `None` where it cannot be known at once."""
-
-    def note(self, chart: Chart, shown: tuple[ShownCard, ...], quiet: tuple[str, ...]) -> None:
-        """Remember the cards that were *shown*, and the topics that were *quiet*."""
 
 
 class Told(NamedTuple):
@@ -126,14 +136,14 @@ class FeedbackKeeper(Memory, Protocol):
     def begin(self) -> None:
         """Get ready, before the first call."""
 
-    def called(self, row: dict[str, Any]) -> None:
-        """Remember a call, soon."""
+    def called(self, row: CallRow, shown: tuple[ShownCard, ...], quiet: tuple[str, ...], weighed: Weighed) -> None:
+        """Remember a call, soon: the cards that were *shown*, the topics that were *quiet*, and what was *weighed*."""
+
+    def note(self, chart: Chart, shown: tuple[ShownCard, ...], quiet: tuple[str, ...]) -> None:
+        """Remember the same of a *chart* that was opened without a call that counts."""
 
     def place(self, chart: Chart) -> float | None:
         """The place from 0 to 1 of the patient of *chart*, always the same; `None` where it cannot be known."""
-
-    def weighed(self, weighed: Weighed) -> None:
-        """Remember what was shown and what was held back, soon."""
 
     def turn(self, client: str) -> AbstractContextManager[None]:
         """Have a turn to read feedback of *client* and keep it.
@@ -177,21 +187,18 @@ class NoFeedback:
         del chart
         return ()
 
-    def note(self, chart: Chart, shown: tuple[ShownCard, ...], quiet: tuple[str, ...]) -> None:
-        """Nothing is noted."""
-
     def begin(self) -> None:
         """Nothing is to be done."""
 
-    def called(self, row: dict[str, Any]) -> None:
+    def called(self, row: CallRow, shown: tuple[ShownCard, ...], quiet: tuple[str, ...], weighed: Weighed) -> None:
+        """Nothing is noted."""
+
+    def note(self, chart: Chart, shown: tuple[ShownCard, ...], quiet: tuple[str, ...]) -> None:
         """Nothing is noted."""
 
     def place(self, chart: Chart) -> None:
         """There is no key to know it by."""
         del chart
-
-    def weighed(self, weighed: Weighed) -> None:
-        """Nothing is noted."""
 
     def turn(self, client: str) -> NoReturn:
         """There is none, for any *client*.

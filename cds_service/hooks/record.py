@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from cds_service.clinical.evaluate import Evaluation
 from cds_service.fhir.orders import Json
@@ -23,6 +24,14 @@ LONGEST = 64
 GIVEN_UP = "given up"
 LACKING = (State.MISSING, State.FAILED)
 NOT_SHOWN = "not shown: unlike an identifier"
+
+
+class KeyCounts(NamedTuple):
+    """How many prefetch keys were sent, fetched, and lacking in the end."""
+
+    prefetched: int
+    fetched: int
+    lacking: int
 
 
 @dataclass(slots=True)
@@ -76,12 +85,17 @@ class Call:
             }
         return fields
 
-    def keys(self) -> dict[str, int]:
+    def keys(self) -> KeyCounts:
         """How many prefetch keys were sent, fetched, and lacking in the end."""
-        found = {"prefetched": 0, "fetched": 0, "lacking": 0}
+        prefetched = fetched = lacking = 0
         for key in () if self.gathered is None else self.gathered.keys.values():
-            found["lacking" if key.state in LACKING else "fetched" if key.fetched else "prefetched"] += 1
-        return found
+            if key.state in LACKING:
+                lacking += 1
+            elif key.fetched:
+                fetched += 1
+            else:
+                prefetched += 1
+        return KeyCounts(prefetched, fetched, lacking)
 
 
 def plain(text: str) -> str:

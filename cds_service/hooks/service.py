@@ -123,7 +123,6 @@ class Engine:
         call.quiet = tuple(card.topic for card in evaluation.quiet if card.topic not in off)
         call.cards, weighed = holding.weigh(call.cards, written, call.mode, chart, call.place)
         call.weighed = Weighed(chart, weighed, holding.standings(facts, evaluation, today))
-        self.memory.note(chart, call.cards, call.quiet)
         if request.explain:
             written.extension = {EXPLAIN: explanation(request, gathered, evaluation)}
         return Answer(written, evaluation, tuple(keys.values()), facts)

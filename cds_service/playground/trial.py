@@ -15,7 +15,7 @@ from cds_service.errors import MalformedRequest, RequestError
 from cds_service.fhir.bundle import UNREADABLE
 from cds_service.hooks import patient_view
 from cds_service.hooks.answers import Cards
-from cds_service.hooks.memory import FORGETFUL, Memory
+from cds_service.hooks.memory import FORGETFUL, FeedbackKeeper
 from cds_service.hooks.record import Call
 from cds_service.hooks.service import Answer, Engine
 from cds_service.playground import changes
@@ -67,7 +67,7 @@ class Playground:
     guided: Callable[[str, str], Engine]
     usual: tuple[str, str]
     today: Callable[[], date]
-    memory: Memory
+    keeper: FeedbackKeeper
     calls_servers: bool
 
     def open(self, trial: Trial) -> Tried:
@@ -82,9 +82,10 @@ class Playground:
         if profile not in self.profiles or overlay not in self.overlays:
             raise MalformedRequest("There is no such profile or overlay")
         as_of = trial.as_of or (situation.as_of if situation else self.today())
-        engine = replace(self.guided(profile, overlay), today=lambda: as_of, memory=self._memory(trial))
+        visit = self._visit(trial)
+        engine = replace(self.guided(profile, overlay), today=lambda: as_of, memory=visit or FORGETFUL)
         base, record, body = self._bodies(trial, situation, engine, as_of)
-        answer, error = _answer(engine, body)
+        answer, error = _answer(engine, body, visit)
         return Tried(
             situation=situation,
             profile=profile,
@@ -101,9 +102,9 @@ class Playground:
             and (profile, overlay, as_of) == (situation.profile, situation.overlay, situation.as_of),
         )
 
-    def _memory(self, trial: Trial) -> Memory:
-        """That of the visit; without a visit nothing is remembered, whatever the service itself remembers."""
-        return Visit(self.memory, trial.visit, trial.settled, frozenset(trial.undone)) if trial.visit else FORGETFUL
+    def _visit(self, trial: Trial) -> Visit | None:
+        """Whose memory counts; without a visit nothing is remembered, whatever the service itself remembers."""
+        return Visit(self.keeper, trial.visit, trial.settled, frozenset(trial.undone)) if trial.visit else None
 
     def _situation(self, trial: Trial) -> Situation | None:
         if trial.text is not None:
@@ -134,8 +135,12 @@ class Playground:
         return base, changed, _ENCODER.encode(changed)
 
 
-def _answer(engine: Engine, body: bytes) -> tuple[Answer, RequestError | None]:
+def _answer(engine: Engine, body: bytes, visit: Visit | None) -> tuple[Answer, RequestError | None]:
+    call = Call(client=CLIENT)
     try:
-        return engine.answer(SERVICE, body, Call(client=CLIENT)), None
+        answer = engine.answer(SERVICE, body, call)
     except RequestError as error:
         return Answer(NO_CARDS), error
+    if visit is not None:
+        visit.note(call)
+    return answer, None

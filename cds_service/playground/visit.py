@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cds_service.hooks.memory import Answered, Chart, Memory, ShownCard
+from cds_service.hooks.memory import Answered, Chart, FeedbackKeeper
+from cds_service.hooks.record import Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,20 +17,21 @@ class Visit:
     a topic that is `undone` is not remembered.
     """
 
-    memory: Memory
+    keeper: FeedbackKeeper
     id: str
     settled: bool
     undone: frozenset[str] = frozenset()
 
     def answers(self, chart: Chart) -> Iterable[Answered] | None:
         """What was done in this visit with earlier cards of *chart*."""
-        said = self.memory.answers(self._of_visit(chart))
+        said = self.keeper.answers(self._of_visit(chart))
         return None if said is None else [one for one in said if one.topic not in self.undone]
 
-    def note(self, chart: Chart, shown: tuple[ShownCard, ...], quiet: tuple[str, ...]) -> None:
-        """Remember the cards that were *shown*, and the topics that were *quiet*."""
-        if self.settled:
-            self.memory.note(self._of_visit(chart), shown, quiet)
+    def note(self, call: Call) -> None:
+        """Remember the cards of a *call* that were shown, and the topics that were quiet."""
+        chart = call.weighed.chart
+        if self.settled and chart is not None:
+            self.keeper.note(self._of_visit(chart), call.cards, call.quiet)
 
     def _of_visit(self, chart: Chart) -> Chart:
         return chart._replace(server=f"playground:{self.id}")

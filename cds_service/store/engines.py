@@ -6,6 +6,7 @@ import sqlite3
 import time
 from typing import Any
 
+import msgspec
 import sqlalchemy
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.engine import make_url
@@ -75,7 +76,9 @@ def hurry(connection: Connection, seconds: float) -> None:
 
 
 def _sqlite(url: sqlalchemy.URL, file: DatabaseFile | None, patience: float, synchronous: str) -> Engine:
-    engine = sqlalchemy.create_engine(url, pool_timeout=patience, connect_args={"timeout": patience})
+    engine = sqlalchemy.create_engine(
+        url, pool_timeout=patience, connect_args={"timeout": patience}, json_serializer=_json
+    )
 
     def _set(connection: sqlite3.Connection) -> None:
         _turn_on_log(connection, patience)
@@ -104,6 +107,10 @@ def _sqlite(url: sqlalchemy.URL, file: DatabaseFile | None, patience: float, syn
     return engine
 
 
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
 def _turn_on_log(connection: sqlite3.Connection, patience: float) -> None:
     """Have changes written to a log first, so that who reads waits for nobody.
 
@@ -130,6 +137,7 @@ def _postgresql(url: sqlalchemy.URL, patience: float) -> Engine:
         url,
         pool_timeout=patience,
         connect_args={"connect_timeout": round(WRITE), "options": f"-c statement_timeout={milliseconds}"},
+        json_serializer=_json,
     )
 
     @event.listens_for(engine, "do_connect")

@@ -15,12 +15,10 @@ from sqlalchemy import ColumnElement, Connection, Dialect, Select, Table, bindpa
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql.compiler import SQLCompiler
 
+Values = tuple[Any, ...]
+"""A row to be written: its values in the order of the table's columns, but for one that the database numbers."""
 Change = Callable[[Any], Any]
 """How a value is sent or read."""
-
-
-PLACES = {"sqlite": "qmark", "postgresql": "format"}
-"""How each database is told of parameters by their places."""
 
 
 class Unanswered(SQLAlchemyError):
@@ -57,12 +55,11 @@ class Question:
 
 
 def insert_new(
-    connection: Connection, table: Table, rows: Sequence[dict[str, Any]], only: ColumnElement[bool] | None = None
+    connection: Connection, table: Table, rows: Sequence[Values], only: ColumnElement[bool] | None = None
 ) -> None:
     """Insert *rows*, within the transaction of *connection*; one that is there already stays.
 
-    They have what the database does not number by itself. With *only* those are inserted for which it holds; its
-    parameters are named as the columns are.
+    With *only* those are inserted for which it holds; its parameters are named as the columns are.
 
     Raises:
         Unanswered: they are not written.
@@ -85,11 +82,11 @@ class _Insertion:
         compiled = insert.inline().on_conflict_do_nothing().compile(dialect=dialect, column_keys=names)
         self._words = str(compiled)
         sent = _sent(compiled, dialect)
-        self._values = itemgetter(*[name for name, _ in sent])
+        self._values = itemgetter(*[names.index(name) for name, _ in sent])
         self._changed = [(place, send) for place, (_, send) in enumerate(sent) if send is not _as_it_is]
         self._failures = dialect.loaded_dbapi.Error
 
-    def write(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    def write(self, connection: Connection, rows: Sequence[Values]) -> None:
         """Write *rows*."""
         sent = [list(self._values(row)) for row in rows]
         for place, send in self._changed:
@@ -107,7 +104,9 @@ _insertion = lru_cache(maxsize=64)(_Insertion)
 
 def _by_place(dialect: Dialect) -> Dialect:
     """The same, with parameters by their places: drivers find them faster than by their names."""
-    return type(dialect)(dbapi=dialect.loaded_dbapi, paramstyle=PLACES[dialect.name])  # type: ignore[call-arg]
+    if dialect.positional:
+        return dialect
+    return type(dialect)(dbapi=dialect.loaded_dbapi, paramstyle="format")  # type: ignore[call-arg]
 
 
 def _sent(compiled: SQLCompiler, dialect: Dialect) -> list[tuple[str, Change]]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from flask import Flask, Response
 
-from cds_service.hooks.memory import FeedbackKeeper
+from cds_service.hooks.memory import CallRow, FeedbackKeeper
 from cds_service.hooks.record import plain
 from cds_service.web.incoming import Incoming, incoming
 
@@ -34,22 +34,10 @@ def init_app(app: Flask, keeper: FeedbackKeeper) -> None:
         if request.path.startswith(AUDITED) and request.method != "OPTIONS" and LOG.isEnabledFor(logging.INFO):
             LOG.info("call", extra={"fields": _line(request, status, milliseconds)})
         if request.service is not None and request.endpoint == CALLED:
-            keeper.called(_row(request, status, milliseconds))
-            keeper.weighed(request.call.weighed)
+            call = request.call
+            row = CallRow(call.client, request.service, status, milliseconds, len(call.cards), *call.keys())
+            keeper.called(row, call.cards, call.quiet, call.weighed)
         return response
-
-
-def _row(request: Incoming, status: int, milliseconds: float) -> dict[str, Any]:
-    """The call as the owner's page counts it."""
-    call = request.call
-    return {
-        "client": call.client,
-        "service": request.service,
-        "status": status,
-        "milliseconds": milliseconds,
-        "cards": len(call.cards),
-        **call.keys(),
-    }
 
 
 def _line(request: Incoming, status: int, milliseconds: float) -> dict[str, Any]:

@@ -202,7 +202,7 @@ def modes_are(modes: Modes) -> None:
 
 
 def _gathered(call: Call, gathered: Gathered) -> None:
-    for state, count in call.keys().items():
+    for state, count in call.keys()._asdict().items():
         if count:
             child(PREFETCH, state).inc(count)
     pages = sum(key.pages for key in gathered.keys.values())

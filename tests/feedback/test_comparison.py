@@ -111,11 +111,11 @@ def test_nothing_of_patients_without_cards(database_url: str) -> None:
 
 def test_every_process_writes_in_the_same_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In whatever order charts were opened, rows that others may write too are written in one order: no deadlock."""
-    written: list[list[Json]] = []
+    written: list[list[tuple[Any, ...]]] = []
     with hospital(f"sqlite:///{tmp_path}/cds.sqlite3") as service:
         for name in ("p1", "p2", "p3"):
             service.open(chart(patient=name, **BOTH))
-        found = rows(service.url, COURSE)
+        found = [tuple(row.values()) for row in rows(service.url, COURSE)]
         monkeypatch.setattr(comparison_rows, "insert_new", lambda _, __, given, *_only: written.append(given))
         database = Database(service.url)
         with database.writing() as connection:

@@ -330,8 +330,8 @@ def test_feedback_before_its_card_is_written(database_url: str, server: str) -> 
             connection.commit()
         assert service.tell(accepted(shown)).status_code == 200
         assert topics(service.open(chart(server, **ALONE))) == [D]
-        store.write(Rows([], [row], []))
-        store.tell_feedback([row])
+        store.write(Rows(cards=[tuple(row.values())]))
+        store.tell_feedback_since(row["at"])
 
         assert [one["until"] for one in hushed(service, server, **ALONE)] == ["2026-05-31"]
 
@@ -360,7 +360,7 @@ def test_chart_that_was_opened_often(tmp_path: Path) -> None:
 
     steps()
     few = steps()
-    store.write(Rows([], [{**row, "uuid": str(uuid.UUID(int=n))} for n in range(2000)], []))
+    store.write(Rows(cards=[tuple({**row, "uuid": str(uuid.UUID(int=n))}.values()) for n in range(2000)]))
     many = steps()
     store.close()
 

@@ -19,6 +19,7 @@ from sqlalchemy import create_engine, event, inspect, update
 
 from cds_service.cli import main
 from cds_service.feedback.store import Rows
+from cds_service.hooks.memory import CallRow
 from cds_service.store.tables import CALL, CARD, FEEDBACK, METADATA, QUIET, SECRET
 from cds_service.web import plots
 from tests.feedback.hospital import (
@@ -211,7 +212,7 @@ def test_masked_is_told_in_the_plot(history: Hospital) -> None:
 
 def test_days_that_are_not_told_are_shaded(service: Hospital) -> None:
     """A day with so few calls is shaded in the plot of days, which says why."""
-    service.recorder.store.write(Rows([_call(n, "north", 5) for n in range(3)], [], []))
+    service.recorder.store.write(Rows([_call(n, "north", 5) for n in range(3)]))
     drawn = service.client.get(f"/insights/calls.svg?{PERIOD}").get_data(as_text=True)
 
     assert "shaded: too few to be told" in drawn
@@ -501,17 +502,16 @@ def test_key_of_the_digest(database_url: str) -> None:
 # How much is asked
 
 
-def _call(number: int, client: str, milliseconds: float) -> Json:
+def _call(number: int, client: str, milliseconds: float) -> tuple[Any, ...]:
     """A row of a call with one card, at noon of 2 March."""
-    counts = {"cards": 1, "prefetched": 9, "fetched": 0, "lacking": 0}
-    at = int(START.timestamp() * 1000) + number
-    return {"at": at, "client": client, "service": "s", "status": 200, "milliseconds": milliseconds, **counts}
+    row = CallRow(client, "s", 200, milliseconds, cards=1, prefetched=9, fetched=0, lacking=0)
+    return int(START.timestamp() * 1000) + number, *row
 
 
 def test_percentiles_of_each_client(service: Hospital) -> None:
     """Of a client's times 1 to 100 ms the 51st, 96th and 100th are told; another's do not mix in."""
     calls = [_call(n, "north", n + 1) for n in reversed(range(100))] + [_call(n, "south", 7.5) for n in range(5)]
-    service.recorder.store.write(Rows(calls, [], []))
+    service.recorder.store.write(Rows(calls))
     lines = {line["client"]: line for line in _page(service)["clients"]}
 
     assert [lines["north"][f"p{share} ms"] for share in (50, 95, 99)] == [51, 96, 100]
@@ -527,7 +527,7 @@ def test_page_asks_the_same_of_many_clients(service: Hospital) -> None:
 
     def asked(clients: int) -> int:
         calls = [_call(n, f"client-{n}", 5) for n in range(clients)]
-        service.recorder.store.write(Rows(calls, [], []))
+        service.recorder.store.write(Rows(calls))
         statements.clear()
         _page(service)
         return len(statements)

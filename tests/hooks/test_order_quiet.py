@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from cds_service.hooks.memory import Answered, Chart, ShownCard
+from cds_service.hooks.memory import Answered, Chart
 from cds_service.hooks.order_hooks import SELECT, SIGN
+from cds_service.hooks.record import Call
 from tests.support.drafting import body, bundle, d3, draft, engine
 from tests.support.for_each import for_each
 from tests.support.patients import AS_OF, egfr, mg, order, vitd
@@ -22,20 +23,14 @@ DOSE, KIDNEY = "order-vitamin-d-dose", "order-magnesium-kidney"
 
 @dataclass
 class Remembered:
-    """A memory that holds what it is given, and what was noted."""
+    """A memory that holds what it is given."""
 
     held: list[Answered]
-    shown: tuple[ShownCard, ...] = ()
 
     def answers(self, chart: Chart) -> Iterable[Answered]:
         """All that it holds."""
         del chart
         return self.held
-
-    def note(self, chart: Chart, shown: tuple[ShownCard, ...], quiet: tuple[str, ...]) -> None:
-        """Keep the cards."""
-        del chart, quiet
-        self.shown = shown
 
 
 def answered(topic: str, code: str | None, days: int = 0, **more: object) -> Answered:
@@ -108,9 +103,9 @@ def test_chart_and_order_do_not_quiet_one_another():
 
 def test_cards_are_noted_with_their_rows():
     """Feedback finds its card: row, urgency and IU a day are kept beside its uuid and its suggestions."""
-    memory = Remembered([])
-    response = replace(engine(), memory=memory).answer(SIGN, body(SIGN, bundle(d3("50000")), DEFICIENT)).response
-    (card,), (noted,) = response["cards"], memory.shown
+    call = Call()
+    response = engine().answer(SIGN, body(SIGN, bundle(d3("50000")), DEFICIENT), call).response
+    (card,), (noted,) = response["cards"], call.cards
 
     assert (noted.uuid, noted.rule, noted.indicator, noted.level) == (card["uuid"], "O5", "warning", 50_000)
     assert [uuid for uuid, _ in noted.suggestions] == [one["uuid"] for one in card["suggestions"]]

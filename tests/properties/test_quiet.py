@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cds_service.clinical.cards.display import LEVEL
 from cds_service.clinical.evaluate import Evaluation
 from cds_service.guidance import loading
-from cds_service.hooks.memory import Answered, Chart, ShownCard
+from cds_service.hooks.memory import Answered, Chart
 from tests.properties.running import ENCODER, service
 from tests.properties.strategies import AS_OF, UNFOLDED, Json, Setup, patients, setups
 from tests.support.examples import tried
@@ -39,9 +39,6 @@ class Recall:
         """All of them."""
         del chart
         return self.known
-
-    def note(self, chart: Chart, shown: tuple[ShownCard, ...], quiet: tuple[str, ...]) -> None:
-        """Nothing is kept."""
 
 
 def _answered(
