@@ -1,4 +1,4 @@
-"""What the records of the logic are: facts, states, verdicts, cards and drafts."""
+"""What records are: facts, states, verdicts, cards, drafts, and what is read on the way to them."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import re
 from calendar import monthrange
 from datetime import UTC, date, datetime
 
-import msgspec
+from cds_service.clinical.datum import Datum
 
 EPOCH_DAY = date(1970, 1, 1).toordinal()
 DAY = 86_400.0
@@ -51,7 +51,7 @@ def _is_digits(text: str) -> bool:
     return text.isascii() and text.isdigit()
 
 
-class When(msgspec.Struct, frozen=True, gc=False):
+class When(Datum, frozen=True):
     """The day of a result, and seconds to order results of one day."""
 
     day: date | None

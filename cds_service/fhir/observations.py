@@ -8,6 +8,7 @@ from itertools import count
 
 import msgspec
 
+from cds_service.clinical.datum import Datum
 from cds_service.clinical.facts import EMPTY, LabResult, PendingTest, PregnancyAnswer, Recency
 from cds_service.fhir.bundle import salvage
 from cds_service.fhir.dates import When, moment
@@ -60,7 +61,7 @@ def read_observations(pages: Iterable[Page[Observation]], terms: Terminology, *,
     return found
 
 
-class Report(msgspec.Struct, frozen=True, gc=False):
+class Report(Datum, frozen=True):
     """One Observation that is being read: its date, the number of the entry it came in, and what its notes say."""
 
     observation: Observation
@@ -69,7 +70,7 @@ class Report(msgspec.Struct, frozen=True, gc=False):
     haemolysed: bool
 
 
-class _Reader(msgspec.Struct, frozen=True, gc=False):
+class _Reader(Datum, frozen=True):
     """Collects what Observations say into `found`. `numbers` tell entries and panels apart."""
 
     terms: Terminology

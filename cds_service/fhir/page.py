@@ -10,8 +10,7 @@ from itertools import repeat
 from types import MappingProxyType
 from typing import Generic, NamedTuple, TypeVar
 
-import msgspec
-
+from cds_service.clinical.datum import Datum
 from cds_service.fhir.views import Concept, OperationOutcome, Resource
 
 R = TypeVar("R", bound=Resource)
@@ -55,7 +54,7 @@ def stands(resource: Resource) -> bool:
     return status != IN_ERROR
 
 
-class Page(msgspec.Struct, Generic[R], frozen=True, gc=False):
+class Page(Datum, Generic[R], frozen=True):
     """What a Bundle held. `spoiled` names, per place in `resources`, the elements that could not be read.
 
     `included` are the raw resources that are no matches, `strangers` of them are of another type and no include,

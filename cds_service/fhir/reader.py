@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal
 
-import msgspec
-
+from cds_service.clinical.datum import Datum
 from cds_service.clinical.facts import Availability, LabOrder, PatientFacts, Source
 from cds_service.errors import WrongPatient
 from cds_service.fhir.conditions import read_conditions
@@ -30,7 +29,7 @@ LAB_ORDER_STATUS = frozenset({"active", "draft"})
 EMPTY: Page[Any] = Page()
 
 
-class Record(msgspec.Struct, frozen=True, gc=False):
+class Record(Datum, frozen=True):
     """The resources of one patient, by source, and whether each source could be read."""
 
     patient: Patient

@@ -6,8 +6,7 @@ import re
 from decimal import Decimal
 from functools import lru_cache
 
-import msgspec
-
+from cds_service.clinical.datum import Datum
 from cds_service.clinical.facts import BLOCKED, USABLE, Kind
 from cds_service.clinical.interval import Interval
 from cds_service.clinical.numbers import plain
@@ -32,7 +31,7 @@ LONGEST_SHOWN = 24
 COMPARATORS = frozenset({"<", "<=", ">", ">="})
 
 
-class Value(msgspec.Struct, frozen=True, gc=False):
+class Value(Datum, frozen=True):
     """A value that was read: see `LabResult` for the fields."""
 
     kind: Kind

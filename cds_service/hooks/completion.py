@@ -12,8 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from msgspec.structs import replace
-
 from cds_service import work
 from cds_service.clinical.facts import Source
 from cds_service.fhir.bundle import NotFhir
@@ -90,7 +88,7 @@ class FhirCompleter:
         completed = _fetch(key, query, server, scopes, asked) if key.to_fetch else key
         if completed.page is not None and completed.page.more:
             completed = self._follow(completed, completed.page, server, asked)
-        return replace(completed, milliseconds=round((time.monotonic() - started) * 1000, 1), asked=tuple(asked))
+        return completed.changed(milliseconds=round((time.monotonic() - started) * 1000, 1), asked=tuple(asked))
 
     def _follow(self, key: Key, page: Page[Any], server: FhirServer, asked: list[Asked]) -> Key:
         """Follow next pages as far as the limits go; what is in hand is kept when one cannot be had (row 70)."""
@@ -101,7 +99,7 @@ class FhirCompleter:
                 with _noted(asked):
                     raw = server.follow(link)
                     page = page.followed_by(read_page(key.source, raw))
-                key = replace(key, page=page, pages=key.pages + 1, raw=(*key.raw, raw))
+                key = key.changed(page=page, pages=key.pages + 1, raw=(*key.raw, raw))
         except (FhirUnavailable, NotFhir) as reason:
             return key.lacking(_told(reason, server))
         return key
@@ -149,8 +147,8 @@ def _fetch(key: Key, query: str, server: FhirServer, scopes: Scopes, asked: list
         with _noted(asked):
             found = read(key.source, server.ask(query))
     except (FhirUnavailable, NotFhir) as reason:
-        return replace(key.lacking(_told(reason, server)), state=State.FAILED)
-    return replace(found, fetched=True, pages=1)
+        return key.lacking(_told(reason, server)).changed(state=State.FAILED)
+    return found.changed(fetched=True, pages=1)
 
 
 def _told(reason: FhirUnavailable | NotFhir, server: FhirServer) -> str:
@@ -174,4 +172,4 @@ def _result(job: Future[Key], key: Key, began: float) -> Key:
 
 
 def _given_up(key: Key, outcome: Outcome, began: float) -> Key:
-    return replace(key.lacking(LATE), asked=(Asked(outcome, began, time.perf_counter() - began),))
+    return key.lacking(LATE).changed(asked=(Asked(outcome, began, time.perf_counter() - began),))

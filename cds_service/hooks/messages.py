@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from cds_service.clinical.datum import Datum
 from cds_service.errors import MalformedRequest
 from cds_service.fhir.bundle import UNREADABLE, is_null
 
@@ -21,7 +22,7 @@ EXPLAIN = "example.vitamin-d-magnesium.explain"
 """The extension by which a client asks how an answer came about, and under which it is told."""
 
 
-class HookRequest(msgspec.Struct, frozen=True, gc=False):
+class HookRequest(Datum, frozen=True):
     """One call of a service. `prefetch` maps each key to its raw JSON; empty where the member was absent or null.
 
     `context` stays raw for the service to read what is its hook's own, `fhir_authorization` until a call is made with

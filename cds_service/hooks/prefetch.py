@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
-import msgspec
-
+from cds_service.clinical.datum import Datum
 from cds_service.clinical.facts import AVAILABLE, PARTIAL, UNAVAILABLE, Availability, Source
 from cds_service.errors import PrefetchUnavailable, TooManyResources
 from cds_service.fhir.observations import effective
@@ -26,7 +25,7 @@ from cds_service.hooks.registry import OBSERVATION_KEYS, Service
 LACKING = (MISSING, FAILED)
 
 
-class Gathered(msgspec.Struct, frozen=True, gc=False):
+class Gathered(Datum, frozen=True):
     """Prefetch keys, and what became of `fhirAuthorization`, in words.
 
     Completing them `began` by `time.perf_counter` and took `seconds`.

@@ -7,8 +7,8 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 import msgspec
-from msgspec.structs import replace
 
+from cds_service.clinical.datum import Datum
 from cds_service.clinical.facts import Source
 from cds_service.fhir.bundle import NotFhir, is_null, read_bundle, read_patient
 from cds_service.fhir.client import Outcome
@@ -42,7 +42,7 @@ class Asked(NamedTuple):
     seconds: float
 
 
-class Key(msgspec.Struct, frozen=True, gc=False):
+class Key(Datum, frozen=True):
     """One prefetch key: its state, why it is not known or not whole, and what it holds.
 
     `again`: it failed as a search may (section 9.6), so it is asked for where a server can be asked. `fetched` tells
@@ -75,8 +75,8 @@ class Key(msgspec.Struct, frozen=True, gc=False):
     def lacking(self, reason: str) -> Key:
         """The same, with the *reason* why nothing was added to it."""
         if self.state is MISSING:
-            return replace(self, why=f"it was not sent, and {reason}")
-        return replace(self, why=f"{self.why}, and {reason}" if self.again else f"next page: {reason}")
+            return self.changed(why=f"it was not sent, and {reason}")
+        return self.changed(why=f"{self.why}, and {reason}" if self.again else f"next page: {reason}")
 
     def settled(self) -> Key:
         """The same, once all that could be had of it is there: a search that tells nothing has failed (section 9.6)."""
@@ -84,9 +84,9 @@ class Key(msgspec.Struct, frozen=True, gc=False):
             return self
         fault = self.page.fault
         if fault:
-            return replace(self, state=FAILED, why=self.why or fault, again=True)
+            return self.changed(state=FAILED, why=self.why or fault, again=True)
         short = self.page.short
-        return replace(self, why=short) if short and not self.why else self
+        return self.changed(why=short) if short and not self.why else self
 
     @property
     def told(self) -> str:

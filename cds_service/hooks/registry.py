@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from cds_service.clinical.cards.quiet import Said
+from cds_service.clinical.datum import Datum
 from cds_service.clinical.evaluate import Evaluation
 from cds_service.clinical.facts import PatientFacts, Source
 from cds_service.clinical.guidance_types import Guidance
@@ -55,7 +56,7 @@ class Discovery(msgspec.Struct, frozen=True):
     services: tuple[ServiceEntry, ...]
 
 
-class Question(msgspec.Struct, frozen=True, gc=False):
+class Question(Datum, frozen=True):
     """What the evaluator of a service is asked. `context` is what the service read of the hook's own context.
 
     Rows of topics in `off_topics` are silent at the order hooks.

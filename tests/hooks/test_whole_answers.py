@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 from cds_service.clinical.facts import Availability, Source
 from cds_service.errors import PrefetchUnavailable
@@ -43,7 +42,7 @@ class Server:
         try:
             return read(source, json.dumps(self.has[source]).encode()) if source in self.has else key
         except NotFhir as reason:
-            return replace(key, state=State.FAILED, why=str(reason))
+            return key.changed(state=State.FAILED, why=str(reason))
 
 
 def gathered(body: Mapping[str, Any], completer: Completer) -> tuple[Record, tuple[Key, ...]]:
@@ -215,7 +214,7 @@ def test_pages_are_judged_together(pages: list[Json], availability: Availability
     first, second = (read(Source.CHEMISTRY, _page(CALCIUM, **members)) for members in _linked(pages))
     assert first.page is not None
     assert second.page is not None
-    whole = replace(first, page=first.page.followed_by(second.page), fetched=True).settled()
+    whole = first.changed(page=first.page.followed_by(second.page), fetched=True).settled()
 
     assert whole.told == told
     assert (whole.state is State.FAILED) is (availability is FAILED)
