@@ -33,7 +33,7 @@ from cds_service.web import (
     status_codes,
 )
 from cds_service.web.callers import Trust
-from cds_service.web.incoming import Incoming
+from cds_service.web.incoming import Incoming, NoSessions
 from cds_service.web.slashes import TolerantOfSlashes
 
 
@@ -58,7 +58,7 @@ def init_app(
     *who* may call, or anybody; *keeper* keeps feedback; *trials* are for the playground, if there is one.
     Which modes are in force is known by what *app* has for it already, if anything is.
     """
-    app.request_class = Incoming
+    app.request_class, app.session_interface = Incoming, NoSessions()
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body
     app.extensions["cds_engine"] = engine
     app.extensions["cds_recorder"] = keeper

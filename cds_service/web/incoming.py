@@ -12,7 +12,8 @@ import time
 from typing import TYPE_CHECKING, Any, cast
 from wsgiref.types import WSGIEnvironment
 
-from flask import Request, request
+from flask import Flask, Request, request
+from flask.sessions import SessionInterface, SessionMixin
 from werkzeug.exceptions import ClientDisconnected
 
 from cds_service.errors import RequestError
@@ -64,6 +65,19 @@ class Incoming(Request):
         if len(body) < int(declared):
             raise ClientDisconnected
         return body
+
+
+class NoSessions(SessionInterface):
+    """Nobody has a session here: no cookie is read or set, and an empty one that takes nothing stands for all."""
+
+    def __init__(self) -> None:
+        """Flask would look for a key and make an empty one at every request."""
+        self._none = self.null_session_class()
+
+    def open_session(self, app: Flask, request: Request) -> SessionMixin:
+        """The empty one."""
+        del app, request
+        return self._none
 
 
 def incoming() -> Incoming:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from wsgiref.types import WSGIEnvironment
+
 import msgspec
 from flask import Blueprint, Flask, Response
+from werkzeug.datastructures import Headers
 
 from cds_service.hooks.answers import Cards
 from cds_service.hooks.memory import FeedbackKeeper
@@ -39,6 +42,14 @@ def init_app(app: Flask, modes: Modes, keeper: FeedbackKeeper) -> None:
     app.register_blueprint(blueprint)
 
 
+class _Whole(Response):
+    """A body of JSON that is sent as it is."""
+
+    def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:
+        """Its headers: there is no address in them that Werkzeug would have to make whole."""
+        del environ
+        return self.headers
+
+
 def _json(body: object) -> Response:
-    # It is whole, and sent as it is.
-    return Response(_ENCODER.encode(body), content_type=JSON, direct_passthrough=True)
+    return _Whole(_ENCODER.encode(body), content_type=JSON, direct_passthrough=True)

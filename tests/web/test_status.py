@@ -9,6 +9,7 @@ import logging
 from dataclasses import dataclass
 
 import pytest
+from flask import session
 from flask.testing import FlaskClient
 
 from cds_service import create_app
@@ -133,6 +134,15 @@ def test_limit_is_a_setting() -> None:
 
     assert small.post(URL, data=body, content_type="application/json").status_code == 413
     assert large.post(URL, data=body, content_type="application/json").status_code == 200
+
+
+def test_nobody_has_a_session() -> None:
+    """Not even an application with a key to sign cookies with has sessions: nothing can be put into one."""
+    app = create_app(Settings(as_of=TODAY))
+    app.secret_key = b"of some other part"
+
+    with app.test_request_context(DISCOVERY), pytest.raises(RuntimeError, match="session is unavailable"):
+        session["patient"] = PATIENT_ID
 
 
 @for_each(("beyond", "status"), [(0, 200), (1, 413)])

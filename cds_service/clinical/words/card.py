@@ -90,8 +90,7 @@ class Card(Datum, frozen=True):
 
     def labs(self) -> frozenset[str]:
         """The tests this card offers to order."""
-        drafts = [draft for suggestion in self.suggestions for draft in suggestion.drafts]
-        return frozenset([draft.test for draft in drafts if type(draft) is LabDraft])
+        return frozenset([lab.test for one in self.suggestions for lab in one.drafts if type(lab) is LabDraft])
 
     @property
     def offers_drug(self) -> bool:
