@@ -190,7 +190,7 @@ def why_not(s: States, phrase: phrases.Phrase, closed: tuple[Closed, ...]) -> li
 def supplements(s: States) -> list[Text]:
     """A supplement below 800 IU a day closes no gate; the detail names it (section 9.3)."""
     found = [o for o in s.therapy.taking(NUTRITIONAL) if is_supplement(o, s.limits.therapy)]
-    total = sum(o.dose.per_day for o in found if o.dose is not None)
+    total = sum([o.dose.per_day for o in found if o.dose is not None])
     return [phrases.BEWARE_SUPPLEMENT(n=grouped(total))] if found and total else []
 
 

@@ -56,7 +56,10 @@ class Therapy(Datum, frozen=True):
 
     def first(self, *drug_sets: str) -> MedicationOrder | None:
         """The first current order of any of *drug_sets*, in that order."""
-        return next((order for drug_set in drug_sets for order in self.taking(drug_set)), None)
+        for drug_set in drug_sets:
+            if drug_set in self.by_set:
+                return self.by_set[drug_set][0]
+        return None
 
 
 def assess(orders: Sequence[MedicationOrder], limits: TherapyLimits, today: date) -> Therapy:
