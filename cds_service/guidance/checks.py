@@ -141,7 +141,7 @@ def summaries(found: Mapping[str, CardEntry]) -> dict[str, str]:
         if card.summary and worded:
             raise GuidanceError(CARDS, place, card.summary, f"no entry: wording.toml has {worded[0]}")
         text(CARDS, place, card.summary, frozenset())
-    return {phrases.summary_of(name).key: card.summary for name, card in found.items() if card.summary}
+    return {phrases.summary_of(name)().key: card.summary for name, card in found.items() if card.summary}
 
 
 def _links(file: str, key: str, links: Iterable[str], sources: Mapping[str, Evidence]) -> None:

@@ -249,7 +249,7 @@ def _wording(
         if name not in PHRASES or (profile and profile not in profiles):
             raise GuidanceError(file, key, text, "a text the program knows")
         texts[key] = fill(file, key, text, numbers, own.get(key))
-        checks.text(file, key, texts[key], PHRASES[name].fields)
+        checks.text(file, key, texts[key], PHRASES[name])
         checks.bullet(file, key, texts[key], rules.bullet_words)
     for key in PHRASES:
         if key not in texts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cds_service.clinical.facts import LabResult, MedicationOrder
+from cds_service.clinical.facts import LabResult
 from cds_service.clinical.numbers import grouped
 from cds_service.clinical.rules.gates import Closed, Gates, soft_holds
 from cds_service.clinical.states.bands import M
@@ -35,7 +35,7 @@ def trace_sentences(s: States, gates: Gates, trace: Trace) -> None:
     facts: list[object] = [concept for concept in CONDITIONS if s.problems.has(concept)]
     sets = ("mg-chelating", "digoxin", "thiazides", "calcium-salts")
     facts += [f"{order.name} ({drug_set})" for drug_set in sets for order in s.therapy.taking(drug_set)]
-    facts += [order.name for order in wasting_drugs(s)]
+    facts += wasting_drugs(s)
     facts += [InWords(text, s.guidance.wording) for text in soft_holds(s)]
     closed = "vitamin D order closed" if gates.course else "vitamin D order open"
     trace.note("R17", facts, "{}; {}", tuple(facts) or "no fact for its sentences", closed)
@@ -190,7 +190,7 @@ def why_not(s: States, phrase: phrases.Phrase, closed: tuple[Closed, ...]) -> li
 def supplements(s: States) -> list[Text]:
     """A supplement below 800 IU a day closes no gate; the detail names it (section 9.3)."""
     found = [o for o in s.therapy.taking(NUTRITIONAL) if is_supplement(o, s.limits.therapy)]
-    total = sum(o.dose.per_day for o in found if o.dose is not None)
+    total = sum([o.dose.per_day for o in found if o.dose is not None])
     return [phrases.BEWARE_SUPPLEMENT(n=grouped(total))] if found and total else []
 
 
@@ -211,15 +211,15 @@ def held_softly(s: States) -> list[Text]:
     return [phrases.BEWARE_SOFT_HOLDS(reasons=reasons)] if reasons else []
 
 
-def wasting_drugs(s: States) -> tuple[MedicationOrder, ...]:
+def wasting_drugs(s: States) -> list[str]:
     """The current drugs that waste magnesium (`mg-wasting`), each named once."""
     sets = ("mg-wasting-strong", "loop-diuretics", "thiazides", "ppi")
-    return tuple({o.name: o for drug_set in sets for o in s.therapy.taking(drug_set)}.values())
+    return list(dict.fromkeys([order.name for drug_set in sets for order in s.therapy.taking(drug_set)]))
 
 
 def wasting(s: States) -> list[Text]:
     """R17: the current magnesium-wasting drugs by name, the first few."""
-    names = [order.name for order in wasting_drugs(s)]
+    names = wasting_drugs(s)
     shown, more = ", ".join(names[:MOST_NAMED]), len(names) - MOST_NAMED
     if more > 0:
         return [phrases.FOUND_WASTING_MORE(drugs=shown, n=str(more))]

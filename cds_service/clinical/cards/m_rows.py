@@ -127,7 +127,7 @@ def _low_summary(case: Case, *, urgent: bool, offered: bool) -> Text:
 
 def _is_kidney_unknown(closed: Closed) -> bool:
     """Closed because there is no eGFR, or because the source of kidney results is not available: one ground."""
-    return closed.reason.key == phrases.GATE_MG_EGFR.key or closed.reason.values.get("source") == KIDNEY_SOURCE
+    return closed.reason == phrases.GATE_MG_EGFR() or closed.reason.values.get("source") == KIDNEY_SOURCE
 
 
 def _low_suggestions(s: States, recheck: date | None) -> tuple[Suggestion, ...]:

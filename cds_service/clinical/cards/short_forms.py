@@ -37,9 +37,10 @@ def background(s: States, gates: Gates, card_id: str, indicator: Indicator, when
     """The first background block of *card_id* whose rule holds, as *when* says of each; none if it is critical."""
     if indicator == "critical":
         return None
-    found = (name for name in BACKGROUND if when.get(name) and holds(s, gates, card_id, name))
-    name = next(found, None)
-    return None if name is None else phrases.BLOCKS[name]()
+    for name in BACKGROUND:
+        if when.get(name) and holds(s, gates, card_id, name):
+            return phrases.BLOCKS[name]()
+    return None
 
 
 def with_ckd(s: States, card: Card) -> Card:

@@ -186,7 +186,7 @@ def g_ad(s: States) -> list[Closed]:
 def g_dup_d(s: States) -> list[Closed]:
     """G-DUP(D): no current or draft nutritional vitamin D order other than a supplement."""
     limits = s.limits.therapy
-    standing = [o for o in (*s.therapy.current, *s.therapy.drafts) if NUTRITIONAL in o.sets]
+    standing = [o for o in s.therapy.standing if NUTRITIONAL in o.sets]
     closed = []
     if any(is_course_grade(o, limits) for o in standing):
         closed.append(Closed("G-DUP(D)", phrases.GATE_DUP_D()))
@@ -205,16 +205,14 @@ def _on_maintenance(s: States, maintenance: list[MedicationOrder]) -> Text:
 
 def g_dup_mg(s: States) -> list[Closed]:
     """G-DUP(Mg): no current or draft magnesium product."""
-    standing = [o for o in (*s.therapy.current, *s.therapy.drafts) if MAGNESIUM_PRODUCTS in o.sets]
+    standing = [o for o in s.therapy.standing if MAGNESIUM_PRODUCTS in o.sets]
     closed = [Closed("G-DUP(Mg)", phrases.GATE_DUP_MG())] if standing else []
     return closed + _unresolved("G-DUP(Mg)", s) + _unavailable("G-DUP(Mg)", s)
 
 
 def _unresolved(gate: str, s: States) -> list[Closed]:
     """An order without a readable name or a known code could be anything (sections 7 and 9.7)."""
-    if any(o.unresolved for o in (*s.therapy.current, *s.therapy.drafts)):
-        return [Closed(gate, phrases.GATE_UNRESOLVED())]
-    return []
+    return [Closed(gate, phrases.GATE_UNRESOLVED())] if s.therapy.unresolved else []
 
 
 def g_mg(s: States, harm: Reasons) -> list[Closed]:

@@ -78,6 +78,8 @@ def is_pregnant(facts: PatientFacts, problems: Problems, limits: Limits, today: 
 
     An answer of a day to come (another time zone, a slip) closes a gate, but opens none: "not pregnant" waits.
     """
+    if not facts.pregnancy and not problems.has("pregnancy"):
+        return False
     people = limits.people
     told = max((a.day for a in facts.pregnancy if a.pregnant), default=None)
     denied = max((a.day for a in facts.pregnancy if not a.pregnant and a.day <= today), default=None)

@@ -33,10 +33,13 @@ class Course(Datum, frozen=True):
 
 
 class Therapy(Datum, frozen=True):
-    """What the patient takes now, and the vitamin D course (sections 7.4 and 9.3). IU a day; `current` of any set."""
+    """What the patient takes now, and the vitamin D course (sections 7.4 and 9.3). IU a day.
 
-    current: tuple[MedicationOrder, ...]
-    drafts: tuple[MedicationOrder, ...]
+    `standing` are the current orders and the drafts, of any set; `unresolved` says that one of them could be any drug.
+    """
+
+    standing: tuple[MedicationOrder, ...]
+    unresolved: bool
     course: Course | None
     daily_total: Decimal
     high_dose: bool
@@ -52,25 +55,30 @@ class Therapy(Datum, frozen=True):
 
     def with_current(self, orders: tuple[MedicationOrder, ...]) -> Therapy:
         """The same, where *orders* are current and no others; the course and the totals stay."""
-        return self.changed(current=orders, by_set=_by_set(orders))
+        standing = (*orders, *[o for o in self.standing if o.status == "draft"])
+        return self.changed(standing=standing, unresolved=_holds_unresolved(standing), by_set=_by_set(orders))
 
     def first(self, *drug_sets: str) -> MedicationOrder | None:
         """The first current order of any of *drug_sets*, in that order."""
-        return next((order for drug_set in drug_sets for order in self.taking(drug_set)), None)
+        for drug_set in drug_sets:
+            if drug_set in self.by_set:
+                return self.by_set[drug_set][0]
+        return None
 
 
 def assess(orders: Sequence[MedicationOrder], limits: TherapyLimits, today: date) -> Therapy:
     """Derive the therapy from all orders."""
     listed = _in_order({o.told: o for o in reversed(orders)}.values())
-    current = tuple([o for o in listed if o.status == "active" and not is_past(o, today)])
+    current = [o for o in listed if o.status == "active" and not is_past(o, today)]
+    standing = (*current, *[o for o in listed if o.status == "draft"])
     by_set = _by_set(current)
     nutritional = [o for o in listed if NUTRITIONAL in o.sets]
     taken = by_set.get(NUTRITIONAL, ())
     doses = [o.dose for o in distinct(taken) if o.dose is not None]
     total = sum([dose.per_day for dose in doses], Decimal(0))
     return Therapy(
-        current=current,
-        drafts=tuple([o for o in listed if o.status == "draft"]),
+        standing=standing,
+        unresolved=_holds_unresolved(standing),
         course=_course(nutritional, limits, today),
         daily_total=total,
         high_dose=total > limits.high_per_day or any(dose.single >= limits.high_single for dose in doses),
@@ -79,6 +87,10 @@ def assess(orders: Sequence[MedicationOrder], limits: TherapyLimits, today: date
         by_set=by_set,
         today=today,
     )
+
+
+def _holds_unresolved(orders: Iterable[MedicationOrder]) -> bool:
+    return any(o.unresolved for o in orders)
 
 
 def _by_set(orders: Iterable[MedicationOrder]) -> Mapping[str, tuple[MedicationOrder, ...]]:

@@ -7,42 +7,41 @@ stops the program when it starts.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Protocol
 
-from cds_service.clinical.datum import Datum
 from cds_service.clinical.words.card import Text, Value
 
 
-class Phrase(Datum, frozen=True):
-    """One sentence: call it with its values. Without any it always says the same, which is `alone`."""
-
-    key: str
-    fields: frozenset[str]
-    alone: Text
-
-    @classmethod
-    def of(cls, key: str, *fields: str) -> Phrase:
-        """The sentence at *key*, which takes the values *fields*."""
-        return cls(key, frozenset(fields), Text(key, {}))
+class Phrase(Protocol):
+    """One sentence: call it with its values."""
 
     def __call__(self, **values: Value) -> Text:
         """The sentence with *values*: exactly the declared fields."""
-        return Text(self.key, values) if values else self.alone
 
 
-PHRASES: dict[str, Phrase] = {}
-"""Those of `wording.toml`."""
+PHRASES: dict[str, frozenset[str]] = {}
+"""The sentences of `wording.toml` by their keys: which values each takes."""
 
 
 def declare(key: str, *fields: str) -> Phrase:
     """The sentence at *key* of `wording.toml`, which takes the values *fields*."""
-    phrase = Phrase.of(key, *fields)
-    PHRASES[key] = phrase
-    return phrase
+    PHRASES[key] = frozenset(fields)
+    return _phrase(key)
+
+
+def _phrase(key: str) -> Phrase:
+    """The sentence at *key*: a function, which takes less to call than an object. Without values it says one text."""
+    alone = Text(key, {})
+
+    def say(**values: Value) -> Text:
+        return Text(key, values) if values else alone
+
+    return say
 
 
 def summary_of(card: str) -> Phrase:
     """The summary of a *card* that always has the same one; its words stand in `cards.toml`, at the card."""
-    return Phrase.of(f"summary.{card}")
+    return _phrase(f"summary.{card}")
 
 
 _RESULT = ("v", "u", "on")
