@@ -40,6 +40,10 @@ MOST_WAITING = 4_000
 """Notes that wait to be written; beyond them the oldest are lost."""
 GATHERING = 0.2
 """Seconds in which notes are gathered for one transaction: a transaction costs more than what is in it."""
+ENOUGH = 100
+"""Notes after which no more are gathered: they would take memory and save little."""
+PIECE = 2 * ENOUGH
+"""Notes that are written in one transaction, where more wait all the same."""
 PAUSE = 2.0
 """Seconds between two attempts to reach a database that is gone."""
 LAST = 1.0
@@ -224,10 +228,13 @@ class Recorder:
 
     def _put(self, item: _Item) -> None:
         """Put *item* into the queue of the thread; start it if it does not run."""
-        if self._queue.qsize() >= MOST_WAITING:
+        waiting = self._queue.qsize()
+        if waiting >= MOST_WAITING:
             with suppress(Empty):  # the thread takes it at this moment
                 self._queue.get_nowait()
         self._queue.put(item)
+        if waiting >= ENOUGH:
+            self._hurry.set()
         if not self._writing.runs:
             with suppress(RuntimeError):  # the machine has no thread left: the next note starts it
                 self._writing.need()
@@ -268,8 +275,8 @@ class Recorder:
     def _write(self, batch: _Batch) -> bool:
         """Write *batch*, or find out whether the database can be written again; whether it can."""
         try:
-            if batch.notes:
-                self._write_notes(batch)
+            while batch.notes:
+                self._write_piece(batch)
             if batch.orphans:
                 self.store.tell_feedback(batch.orphans)
                 batch.orphans = []
@@ -286,11 +293,11 @@ class Recorder:
             written.set()
         return True
 
-    def _write_notes(self, batch: _Batch) -> None:
-        """Write the notes of *batch*, and take them out."""
-        notes = batch.notes
+    def _write_piece(self, batch: _Batch) -> None:
+        """Write the first notes of *batch*, and take them out."""
+        notes = batch.notes[:PIECE]
         self.store.write(self._rows(notes))
-        batch.notes = []  # they are written: what fails from here on must not write them again
+        del batch.notes[:PIECE]  # they are written: what fails from here on must not write them again
         shown = [note.at for note in notes if note.shown]
         if shown:
             self.store.tell_feedback_since(min(shown))

@@ -12,12 +12,13 @@ from contextlib import closing
 from pathlib import Path
 from threading import Event, Thread
 from typing import NamedTuple
-from unittest.mock import Mock
+from unittest.mock import DEFAULT, Mock
 
 import pytest
 from sqlalchemy.exc import OperationalError
 
 from cds_service.feedback import recorder
+from cds_service.feedback.store import Rows
 from cds_service.hooks.memory import ANYONE
 from cds_service.store.tables import CALL, CARD, FEEDBACK
 from cds_service.work import Turns, Work
@@ -246,6 +247,43 @@ def test_more_notes_than_may_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert service.flush()
 
         assert {row["uuid"] for row in rows(url, CARD)} == {one["uuid"] for one in last}
+
+
+def test_what_waits_is_written_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of five calls two are written at a time; where the database fails between them, each is written once."""
+    url = f"sqlite:///{tmp_path}/cds.sqlite3"
+    monkeypatch.setattr(recorder, "PIECE", 2)
+    with hospital(url) as service:
+        with monkeypatch.context() as patched:
+            patched.setattr(Thread, "start", Mock(side_effect=RuntimeError("can't start new thread")))
+            shown = [post_to(service.client, chart(**DEFICIENT)).get_json()["cards"] for _ in range(5)]
+        gone = OperationalError("INSERT", {}, Exception("gone"))
+        write = Mock(wraps=service.recorder.store.write, side_effect=[DEFAULT, gone, DEFAULT, DEFAULT])
+        monkeypatch.setattr(service.recorder.store, "write", write)
+        assert service.flush()
+
+        assert [len(asked.args[0].calls) for asked in write.call_args_list] == [2, 2, 2, 1]
+        assert len(rows(url, CALL)) == 5
+        assert {row["uuid"] for row in rows(url, CARD)} == {one["uuid"] for cards in shown for one in cards}
+
+
+def test_many_calls_are_not_gathered_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once more than two wait they are written, however long calls may be gathered."""
+    url = f"sqlite:///{tmp_path}/cds.sqlite3"
+    monkeypatch.setattr(recorder, "ENOUGH", 2)
+    monkeypatch.setattr(recorder, "GATHERING", 9 * LONG)
+    with hospital(url) as service:
+        write, written = service.recorder.store.write, Event()
+
+        def is_written(given: Rows) -> None:
+            write(given)
+            written.set()
+
+        monkeypatch.setattr(service.recorder.store, "write", is_written)
+        for _ in range(4):
+            post_to(service.client, chart(**DEFICIENT))
+
+        assert written.wait(LONG)
 
 
 def test_more_who_wait_than_are_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
