@@ -55,11 +55,6 @@ class Call:
     """What was to be shown, by which mode, and what was held back."""
     place: Places = nowhere
 
-    @property
-    def topics(self) -> tuple[str, ...]:
-        """The topics of the cards that were shown."""
-        return tuple(card.topic for card in self.cards)
-
     def give_up(self) -> None:
         """What was said of earlier cards cannot be known."""
         self.unasked = True
@@ -70,14 +65,14 @@ class Call:
         if self.request is not None:
             fields["hook"] = plain(self.request.hook)
             fields["hookInstance"] = plain(self.request.hook_instance)
-        fields["topics"] = list(self.topics)
+        fields["topics"] = [card.topic for card in self.cards]
         if not self.mode.is_plain:
             fields["mode"] = str(self.mode)
             fields["silent"] = [card.topic for card in self.weighed.silent]
         if self.unasked:
             fields["lookUp"] = GIVEN_UP
-        if self.request is not None and self.gathered is not None:
-            fields |= record(self.request, self.gathered)
+        if self.gathered is not None:
+            fields |= record(self.gathered)
             fields["fhirCalls"] = {
                 key.source.value: [asked.outcome.value for asked in key.asked]
                 for key in self.gathered.keys.values()
@@ -104,13 +99,9 @@ def plain(text: str) -> str:
     return shown if PLAIN.fullmatch(shown) else NOT_SHOWN
 
 
-def record(request: HookRequest, gathered: Gathered) -> Json:
+def record(gathered: Gathered) -> Json:
     """What was known of each prefetch key and how, and what became of `fhirAuthorization`."""
-    return {
-        "hookInstance": plain(request.hook_instance),
-        "prefetch": [_told(key) for key in gathered.keys.values()],
-        "authorization": gathered.authorization,
-    }
+    return {"prefetch": [_told(key) for key in gathered.keys.values()], "authorization": gathered.authorization}
 
 
 def explanation(request: HookRequest, gathered: Gathered, evaluation: Evaluation) -> Json:
@@ -126,7 +117,7 @@ def explanation(request: HookRequest, gathered: Gathered, evaluation: Evaluation
         }
         for card in evaluation.quiet
     ]
-    return {**record(request, gathered), "steps": steps, "quiet": quiet}
+    return {"hookInstance": plain(request.hook_instance), **record(gathered), "steps": steps, "quiet": quiet}
 
 
 def _told(key: Key) -> Json:

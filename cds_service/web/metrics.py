@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Collection
 from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
@@ -22,6 +23,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from cds_service.clinical.guidance_types import Guidance
 from cds_service.fhir.client import Outcome
 from cds_service.hooks.prefetch import Gathered
+from cds_service.hooks.prefetch_keys import Key
 from cds_service.hooks.record import Call
 from cds_service.kept_modes import Modes
 from cds_service.settings import NUMBERS_FOLDER, Settings
@@ -205,10 +207,15 @@ def _gathered(call: Call, gathered: Gathered) -> None:
     for state, count in call.keys()._asdict().items():
         if count:
             child(PREFETCH, state).inc(count)
-    pages = sum(key.pages for key in gathered.keys.values())
+    if gathered.began:
+        _completed(gathered.keys.values())
+
+
+def _completed(keys: Collection[Key]) -> None:
+    pages = sum(key.pages for key in keys)
     if pages:
         PAGES.inc(pages)
-    for key in gathered.keys.values():
+    for key in keys:
         for asked in key.asked:
             FHIR_CALLS.labels(asked.outcome.value).inc()
             FHIR_SECONDS.observe(asked.seconds)
