@@ -121,11 +121,13 @@ class FeedbackStore:
 
     def patient(self, chart: Chart) -> str:
         """The digest that stands for the patient of *chart*: another at another server, so that none collide."""
-        if self._key is None:
-            self.begin()
-        server = chart.server.rstrip("/")
-        text = f"{len(server)}:{server}{chart.patient}".encode(errors="surrogatepass")
-        return hmac.digest(self._key or b"", text, "sha256").hex()[:DIGITS]
+        if chart.digest is None:
+            if self._key is None:
+                self.begin()
+            server = chart.server.rstrip("/")
+            text = f"{len(server)}:{server}{chart.patient}".encode(errors="surrogatepass")
+            chart.digest = hmac.digest(self._key or b"", text, "sha256").hex()[:DIGITS]
+        return chart.digest
 
     def answers(self, chart: Chart, patient: str) -> list[Answered]:
         """What was done with earlier cards of the *patient* by those who share the client."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, NamedTuple, NoReturn, Protocol
 
@@ -23,7 +24,8 @@ ANYONE = "anyone"
 """The client where no token is asked for."""
 
 
-class Chart(NamedTuple):
+@dataclass(slots=True)
+class Chart:
     """Whose chart is open, where, and on which day. Server and patient are kept as one keyed digest only."""
 
     client: str
@@ -32,6 +34,8 @@ class Chart(NamedTuple):
     service: str
     hook: str
     day: date
+    digest: str | None = field(default=None, init=False)
+    """That of server and patient, once it was asked for: a call asks for it more than once."""
 
 
 class ShownCard(NamedTuple):

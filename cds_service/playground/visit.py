@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cds_service.hooks.memory import Answered, Chart, FeedbackKeeper
 from cds_service.hooks.record import Call
@@ -34,4 +34,4 @@ class Visit:
             self.keeper.note(self._of_visit(chart), call.cards, call.quiet)
 
     def _of_visit(self, chart: Chart) -> Chart:
-        return chart._replace(server=f"playground:{self.id}")
+        return replace(chart, server=f"playground:{self.id}")
