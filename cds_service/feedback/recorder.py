@@ -40,8 +40,10 @@ MOST_WAITING = 4_000
 """Notes that wait to be written; beyond them the oldest are lost."""
 GATHERING = 0.2
 """Seconds in which notes are gathered for one transaction: a transaction costs more than what is in it."""
-PIECE = 100
-"""Notes for one transaction: once so many wait no more are gathered, which would take memory and save little."""
+ENOUGH = 100
+"""Notes after which no more are gathered: they would take memory and save little."""
+PIECE = 2 * ENOUGH
+"""Notes that are written in one transaction, where more wait all the same."""
 PAUSE = 2.0
 """Seconds between two attempts to reach a database that is gone."""
 LAST = 1.0
@@ -231,7 +233,7 @@ class Recorder:
             with suppress(Empty):  # the thread takes it at this moment
                 self._queue.get_nowait()
         self._queue.put(item)
-        if waiting >= PIECE:
+        if waiting >= ENOUGH:
             self._hurry.set()
         if not self._writing.runs:
             with suppress(RuntimeError):  # the machine has no thread left: the next note starts it

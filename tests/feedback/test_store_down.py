@@ -270,7 +270,7 @@ def test_what_waits_is_written_in_pieces(tmp_path: Path, monkeypatch: pytest.Mon
 def test_many_calls_are_not_gathered_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once more than two wait they are written, however long calls may be gathered."""
     url = f"sqlite:///{tmp_path}/cds.sqlite3"
-    monkeypatch.setattr(recorder, "PIECE", 2)
+    monkeypatch.setattr(recorder, "ENOUGH", 2)
     monkeypatch.setattr(recorder, "GATHERING", 9 * LONG)
     with hospital(url) as service:
         write, written = service.recorder.store.write, Event()
