@@ -92,10 +92,11 @@ class Key(Datum, frozen=True):
     def told(self) -> str:
         """The state in words, for the record of the request and the explanation."""
         if self.state is not KNOWN:
-            return self.state.value
-        if self.page is not None and not self.page.resources and not self.partial:
-            return NONE.value
-        return f"{'fetched' if self.fetched else 'prefetched'}{' in part' if self.partial else ''}"
+            return self.state
+        in_part = " in part" if self.partial else ""
+        if self.page is not None and not self.page.resources and not in_part:
+            return NONE
+        return f"{'fetched' if self.fetched else 'prefetched'}{in_part}"
 
 
 TYPES: Mapping[Source, tuple[type[Any], frozenset[str]]] = {

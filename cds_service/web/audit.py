@@ -29,7 +29,7 @@ def init_app(app: Flask, keeper: FeedbackKeeper) -> None:
     @app.after_request
     def _end(response: Response) -> Response:
         request, status = incoming(), response.status_code
-        response.headers["X-Request-ID"] = request.number
+        response.headers.add("X-Request-ID", request.number)
         milliseconds = round((time.perf_counter() - request.started) * 1000, 1)
         if request.path.startswith(AUDITED) and request.method != "OPTIONS" and LOG.isEnabledFor(logging.INFO):
             LOG.info("call", extra={"fields": _line(request, status, milliseconds)})
