@@ -68,7 +68,7 @@ def test_typical_request_keeps_to_its_budget():
 
 @pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="other versions of Python count comprehensions otherwise")
 def test_order_of_another_kind_costs_next_to_nothing():
-    """An order-select for amoxicillin with the prefetch of that chart takes a twentieth of it at most: 60 calls, recorded."""
+    """An order-select for amoxicillin with the prefetch of that chart takes a twentieth of it: 60 calls, recorded."""
     engine(AS_OF).answer(SELECT, order_of_another_kind())
 
     assert calls(engine(AS_OF), order_of_another_kind(), service=SELECT) <= 62
