@@ -121,13 +121,14 @@ class FeedbackStore:
 
     def patient(self, chart: Chart) -> str:
         """The digest that stands for the patient of *chart*: another at another server, so that none collide."""
-        if chart.digest is None:
-            if self._key is None:
-                self.begin()
+        if self._key is None:
+            self.begin()
+        key = self._key or b""
+        if chart.digest is None or chart.digest[0] != key:  # another file may stand there since
             server = chart.server.rstrip("/")
             text = f"{len(server)}:{server}{chart.patient}".encode(errors="surrogatepass")
-            chart.digest = hmac.digest(self._key or b"", text, "sha256").hex()[:DIGITS]
-        return chart.digest
+            chart.digest = key, hmac.digest(key, text, "sha256").hex()[:DIGITS]
+        return chart.digest[1]
 
     def answers(self, chart: Chart, patient: str) -> list[Answered]:
         """What was done with earlier cards of the *patient* by those who share the client."""

@@ -34,8 +34,8 @@ class Chart:
     service: str
     hook: str
     day: date
-    digest: str | None = field(default=None, init=False)
-    """That of server and patient, once it was asked for: a call asks for it more than once."""
+    digest: tuple[bytes, str] | None = field(default=None, init=False)
+    """The key, and the digest of server and patient that was made by it: a call asks for it more than once."""
 
 
 class ShownCard(NamedTuple):

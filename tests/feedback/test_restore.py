@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +16,8 @@ import time_machine
 from sqlalchemy import Table
 
 from cds_service import kept_modes
+from cds_service.feedback.store import FeedbackStore
+from cds_service.hooks.memory import Chart
 from cds_service.store import database
 from cds_service.store.database import Database
 from cds_service.store.mode_changes import ModeChange, add_changes
@@ -158,6 +161,16 @@ def test_processes_that_have_the_old_file_open(
     assert count(url, MODE) == 0
     whys = [vars(record)["fields"]["why"] for record in caplog.records if record.name == kept_modes.LOG.name]
     assert whys == ["a test"] * 2 + ["the database does not have it any more"] * 2
+
+
+def test_patient_under_another_key(tmp_path: Path) -> None:
+    """A patient of a call that goes on while the database is replaced is known by the key of the new one afterwards."""
+    held = Database(f"sqlite:///{tmp_path}/cds.sqlite3")
+    old, new = [FeedbackStore(held, held, held, key, {}) for key in ("a key of before", "a key of now")]
+    of_call = Chart("anyone", "https://a.example/fhir", "p1", "service", "patient-view", NOON.date())
+    before, after = old.patient(of_call), new.patient(of_call)
+
+    assert before != after == new.patient(replace(of_call))
 
 
 def test_tokens_of_the_hour_that_is_lost(database_url: str, back_up: Callable[[], Restore], tmp_path: Path) -> None:
