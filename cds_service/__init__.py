@@ -53,8 +53,15 @@ LATER = {"Card": "api", "Response": "api", "Settings": "settings", "create_app":
 """What is slow to import is imported when it is asked for: the command begins with other things (`__main__.py`)."""
 
 
-def __getattr__(name: str) -> object:
-    """Import what is imported *later* (PEP 562)."""
-    if name not in LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{LATER[name]}"), name)
+def __dir__() -> list[str]:
+    """What is imported later is there as well."""
+    return sorted({*globals(), *LATER})
+
+
+if not TYPE_CHECKING:  # who checks types is to see a name that is misspelled
+
+    def __getattr__(name: str) -> object:
+        """Import what is imported *later* (PEP 562)."""
+        if name not in LATER:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(f"{__name__}.{LATER[name]}"), name)

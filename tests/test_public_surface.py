@@ -61,6 +61,13 @@ def test_names():
     )
     assert all(getattr(cds_service, name).__doc__ for name in cds_service.__all__)
     assert all(issubclass(getattr(cds_service, name), cds_service.CdsError) for name in ERRORS)
+    assert set(cds_service.__all__) <= set(dir(cds_service))
+
+
+def test_misspelled_name():
+    """A name that is none is an error, and whoever checks types is told of it: or the comment here would be unused."""
+    with pytest.raises(AttributeError, match="creat_app"):
+        _ = cds_service.creat_app  # type: ignore[attr-defined]
 
 
 def test_version(capsys: pytest.CaptureFixture[str]):
