@@ -119,9 +119,9 @@ class Engine:
             "logic": decided - read,
             "cards": time.perf_counter() - decided,
         }
-        call.cards = shown_cards(evaluation, written)
         call.quiet = tuple(card.topic for card in evaluation.quiet if card.topic not in off)
-        call.cards, weighed = holding.weigh(call.cards, written, call.mode, chart, call.place)
+        shown = shown_cards(evaluation, written)
+        call.cards, weighed = holding.weigh(shown, written, call.mode, chart, call.place)
         call.weighed = Weighed(chart, weighed, holding.standings(facts, evaluation, today))
         if request.explain:
             written.extension = {EXPLAIN: explanation(request, gathered, evaluation)}
