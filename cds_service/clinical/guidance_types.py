@@ -1,7 +1,4 @@
-"""What the other guidance files hold; field names are the keys of the TOML files.
-
-What calls read is a frozen dataclass; what only a start or a page reads is a named tuple, which takes less to make.
-"""
+"""What the other guidance files hold; field names are the keys of the TOML files."""
 
 from __future__ import annotations
 

@@ -27,7 +27,10 @@ from cds_service.clinical.guidance_types import (
 )
 from cds_service.clinical.limits import Limits
 from cds_service.clinical.order_limits import ALWAYS_ON, OrderRows, OrderTopic
-from cds_service.clinical.words import phrases
+from cds_service.clinical.words import (
+    order_phrases,  # noqa: F401 - declares its phrases among PHRASES
+    phrases,
+)
 from cds_service.clinical.words.phrases import BLOCKS, PHRASES
 from cds_service.errors import GuidanceError
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 import tomllib
 from dataclasses import dataclass
 from decimal import Decimal
@@ -56,6 +58,14 @@ def replace(folder: Path, file: str, old: str, new: str) -> None:
 
 
 # The shipped files.
+
+
+def test_guidance_is_read_by_itself() -> None:
+    """The shipped guidance loads in a process that has imported nothing else: every text it holds is known to it."""
+    program = "from cds_service.guidance import loading; print(loading.load().profile_name)"
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert told.stdout == "magnesium-aware\n"
 
 
 @for_each(("profile", "overlay"), [*product(PROFILES, OVERLAYS)])
