@@ -24,7 +24,9 @@ PIECES = frozenset({
 DOTS_AND_BLANKS = str.maketrans("", "", ". ")
 LONGEST_UNIT = 40
 LARGEST_EXPONENT = 9
-"""No dose has more than ten digits."""
+"""No dose has more than ten digits, and no number of a rhythm more."""
+OFTENEST, SELDOMEST = Decimal(1) / 24, Decimal(3_660)
+"""Days from one dose to the next: oftener than each hour, or more seldom than in ten years, is no rhythm of a drug."""
 ORDERED = "ordered"
 Unit = Decimal | Literal["piece", "unclear", "other"]
 """IU in one of it, or what else it is: a piece; neither; or code and text that disagree."""
@@ -78,6 +80,8 @@ def count(dosages: list[Dosage], each: Decimal | None, *, combination: bool) -> 
     if single is None or rhythm is None or single <= 0:
         return None
     times, days = rhythm
+    if not OFTENEST <= days / times <= SELDOMEST:
+        return None
     return Dose(single, single * times / days, days / times)
 
 
@@ -141,9 +145,12 @@ def _in_iu(quantity: Quantity, unit: Unit, *, combination: bool) -> Decimal | No
 
 def _number(quantity: Quantity) -> Decimal | None:
     number = quantity.number
-    if number is None or quantity.comparator is not None or not number.is_finite():
-        return None
-    return None if number.adjusted() > LARGEST_EXPONENT else number
+    return number if number is not None and quantity.comparator is None and is_countable(number) else None
+
+
+def is_countable(number: Decimal) -> bool:
+    """Whether it can be reckoned with: FHIR's JSON may say "NaN", and a number of a million digits."""
+    return number.is_finite() and abs(number.adjusted()) <= LARGEST_EXPONENT
 
 
 def _rhythm(dosage: Dosage) -> tuple[Decimal, Decimal] | None:
@@ -175,7 +182,7 @@ def _of_repeat(repeat: Repeat) -> tuple[Decimal, Decimal] | None:
     period, times = repeat.period, repeat.frequency if repeat.frequency is not None else Decimal(1)
     if unit is None or period is None or repeat.frequencyMax is not None or repeat.periodMax is not None:
         return None
-    if period <= 0 or times <= 0 or not (period.is_finite() and times.is_finite()) or repeat.timeOfDay:
+    if not (is_countable(period) and is_countable(times)) or period <= 0 or times <= 0 or repeat.timeOfDay:
         return None
     weekly = unit * period >= DAYS["wk"]
     if repeat.dayOfWeek and not (weekly and len(repeat.dayOfWeek) == times):

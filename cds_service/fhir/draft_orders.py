@@ -16,7 +16,7 @@ from cds_service.clinical.facts import Dose, Drafted, Drafts, LabOrder, Medicati
 from cds_service.errors import WrongPatient
 from cds_service.fhir.bundle import UNREADABLE, NotFhir, is_null, resource_type, salvage
 from cds_service.fhir.dates import earliest_day
-from cds_service.fhir.dosage import count, dosages_of
+from cds_service.fhir.dosage import count, dosages_of, is_countable
 from cds_service.fhir.drug_elements import NAMED_BY, DrugReader
 from cds_service.fhir.drugs import COMBINATION, MINERALS, NUTRITIONAL
 from cds_service.fhir.medications import read_order
@@ -321,7 +321,9 @@ def _is_once(dosages: list[Dosage]) -> bool:
     if len(dosages) != 1:
         return False
     repeat = None if dosages[0].timing is None else dosages[0].timing.repeat
-    return repeat is not None and repeat.count == 1 and repeat.countMax is None and repeat.period is None
+    if repeat is None or repeat.count is None or not is_countable(repeat.count):
+        return False
+    return repeat.count == 1 and repeat.countMax is None and repeat.period is None
 
 
 def _with_timing(dosage: Dosage) -> Dosage:

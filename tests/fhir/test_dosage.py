@@ -173,6 +173,14 @@ RANGED = {"doseAndRate": [{"doseRange": span("1000", "2000", "[iU]")}]}
         ("cholecalciferol", dosed("2000", "[iU]", {"frequency": 2})),
         ("cholecalciferol", dosed("2000", "[iU]", every(1, 0, "d"))),
         ("cholecalciferol", dosed("2000", "[iU]", every(0, 1, "d"))),
+        ("cholecalciferol", dosed("2000", "[iU]", every(1, 1, "min"))),
+        ("cholecalciferol", dosed("2000", "[iU]", every(2000, 1, "d"))),
+        ("cholecalciferol", dosed("2000", "[iU]", every(1, 11, "a"))),
+        ("cholecalciferol", dosed("2000", "[iU]", {"frequency": 1, "period": "NaN", "periodUnit": "d"})),
+        ("cholecalciferol", dosed("2000", "[iU]", {"frequency": "sNaN", "period": 1, "periodUnit": "d"})),
+        ("cholecalciferol", dosed("2000", "[iU]", {"frequency": 1, "period": "Infinity", "periodUnit": "d"})),
+        ("cholecalciferol", dosed("2000", "[iU]", {"frequency": 1, "period": "9e999999", "periodUnit": "wk"})),
+        ("cholecalciferol", dosed("2000", "[iU]", {"frequency": "1e-999999", "period": 1, "periodUnit": "d"})),
         ("cholecalciferol", dosed("2000", "drop")),
         ("cholecalciferol 1000 IU", dosed("1", "ampoule")),
         ("cholecalciferol 1,250 mcg", dosed("1", "capsule")),
@@ -206,7 +214,7 @@ RANGED = {"doseAndRate": [{"doseRange": span("1000", "2000", "[iU]")}]}
     ],
 )  # fmt: skip
 def test_unknown_doses(name, instruction):
-    """As needed, ranges, several instructions, calcifediol, anything else: unknown. Free text is never guessed."""
+    """As needed, ranges, several instructions, calcifediol, no rhythm of a drug, anything else: unknown."""
     assert counted(name, instruction) is None
 
 

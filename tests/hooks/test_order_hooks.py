@@ -20,7 +20,7 @@ from cds_service.hooks.record import Call
 from cds_service.modes import ON, Choice, InForce, Mode
 from tests.support.drafting import ask, body, bundle, cards, d3, draft, engine, lab, topics
 from tests.support.for_each import for_each
-from tests.support.patients import AS_OF, d2, dosed, egfr, mg, order, vitd, weekly
+from tests.support.patients import AS_OF, d2, dosed, egfr, every, mg, order, vitd, weekly
 from tests.support.patients import lab as result
 
 LOW = {"vitamin_d": [vitd("14")], "magnesium": [mg("0.90")]}
@@ -44,6 +44,24 @@ def discovered(**settings: Any) -> dict[str, Any]:
     """The services by their hooks, as discovery lists them."""
     services = msgspec.to_builtins(engine(**settings).registry.discovery())["services"]
     return {service["hook"]: service for service in services}
+
+
+@for_each("service", [SELECT, SIGN])
+@for_each("repeat", [every(1, 1, "min"), {"frequency": 1, "period": "NaN", "periodUnit": "d"}, {"count": "sNaN"}])
+def test_draft_with_a_rhythm_that_cannot_be(repeat: dict[str, Any], service: str) -> None:
+    """A draft taken each minute, or so often as no number says, is answered: its dose is unknown."""
+    answer = engine().answer(service, body(service, bundle(d3("1000", repeat)), {"vitamin_d": [vitd("15")]}))
+
+    assert answer.response["cards"] == []
+
+
+def test_wrong_test_beside_a_result_that_cannot_be_used() -> None:
+    """O11: 1,25(OH)2D is ordered, and of the 25(OH)D on file, which has no unit that is known, the card says so."""
+    found = engine().answer(SELECT, body(SELECT, bundle(lab("62290-2")), {"vitamin_d": [vitd("14", unit="furlong")]}))
+    (card,) = found.response["cards"]
+
+    assert card["source"]["topic"]["code"] == "order-wrong-vitamin-d-test"
+    assert "25(OH)D reported as `14 furlong` (2026-02-20): unknown unit." in card["detail"]
 
 
 def test_discovery_lists_both_services():

@@ -17,7 +17,7 @@ from cds_service.clinical.cards.drafts import (
     VITAMIN_D_LAB,
 )
 from cds_service.clinical.days import days_between
-from cds_service.clinical.facts import LabResult, MedicationOrder, Source
+from cds_service.clinical.facts import MedicationOrder, Source
 from cds_service.clinical.rules.gates import Gates, Hold
 from cds_service.clinical.states.bands import D, M
 from cds_service.clinical.states.derive import States
@@ -192,10 +192,10 @@ def unusable_result(s: States) -> Card | None:
     says: list[Text] = []
     drafted: list[LabDraft] = []
     if d:
-        says += _unusable(phrases.FOUND_UNUSABLE_D, s.d.problem, s.d.untrusted, s.d.last, "vitamin-d")
+        says += findings.unusable_vitamin_d(s)
         drafted.append(LabDraft(VITAMIN_D_LAB, phrases.BECAUSE_UNUSABLE(test="25(OH)D")))
     if m:
-        says += _unusable(phrases.FOUND_UNUSABLE_MG, s.m.problem, s.m.untrusted, s.m.last, "magnesium")
+        says += findings.unusable_magnesium(s)
         drafted.append(LabDraft(MAGNESIUM_LAB, phrases.BECAUSE_UNUSABLE(test="magnesium")))
     summary = phrases.S_DATA(test=_test(s, d=d, m=m), reason=_problem(s, d=d, m=m))
     return Card("K-DATA", "info", summary, found=tuple(says), suggestions=(Suggestion(tuple(drafted)),))
@@ -213,21 +213,6 @@ def _problem(s: States, *, d: bool, m: bool) -> Text:
     if d and m and s.d.problem != s.m.problem:
         return phrases.PROBLEMS["two"]()
     return phrases.PROBLEMS[s.d.problem if d else s.m.problem]()
-
-
-def _unusable(
-    phrase: phrases.Phrase,
-    problem: str,
-    untrusted: tuple[LabResult, ...],
-    last: LabResult | None,
-    analyte: str,
-) -> list[Text]:
-    """Why a result could not be used and what it says; an older one is shown, not used (section 4.5)."""
-    said = [phrase(reason=phrases.PROBLEMS[problem](), values=findings.reported_of(untrusted))]
-    if last is not None and last not in untrusted:
-        name = phrases.ANALYTES[analyte]()
-        said.append(phrases.FOUND_SHOWN_NOT_USED(analyte=name, v=last.shown, u=last.unit, date=str(last.day)))
-    return said
 
 
 def pregnancy(s: States, chosen: list[Card]) -> Card | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cds_service.clinical.facts import LabResult
 from cds_service.clinical.numbers import grouped
 from cds_service.clinical.rules.gates import Closed, Gates, soft_holds
-from cds_service.clinical.states.bands import M
+from cds_service.clinical.states.bands import D, M
 from cds_service.clinical.states.derive import States
 from cds_service.clinical.states.therapy import NUTRITIONAL, is_supplement
 from cds_service.clinical.trace import Trace
@@ -44,6 +44,8 @@ def trace_sentences(s: States, gates: Gates, trace: Trace) -> None:
 def found_vitamin_d(s: States, *beside_it: Text) -> list[Text]:
     """What was found for 25(OH)D, what stands *beside it* in the line, and its flags (section 14.3)."""
     result = s.d.result
+    if s.d.state is D.INDET:
+        return [*unusable_vitamin_d(s), *beside_it]
     if result is None:
         return no_vitamin_d(s)
     said = [
@@ -67,6 +69,26 @@ def no_vitamin_d(s: States) -> list[Text]:
         return [phrases.FOUND_ONLY_CALCITRIOL() if s.facts.calcitriol_on_file else phrases.FOUND_NO_D()]
     years = str(s.limits.windows.stale // DAYS_A_YEAR)
     return [phrases.FOUND_D_TOO_OLD(v=s.d.last.shown, u=s.d.last.unit, date=str(s.d.last.day), n=years)]
+
+
+def unusable_vitamin_d(s: States) -> list[Text]:
+    """Why the 25(OH)D could not be used and what it says."""
+    said = phrases.FOUND_UNUSABLE_D(reason=phrases.PROBLEMS[s.d.problem](), values=reported_of(s.d.untrusted))
+    return [said, *_not_used("vitamin-d", s.d.last, s.d.untrusted)]
+
+
+def unusable_magnesium(s: States) -> list[Text]:
+    """Why the magnesium could not be used and what it says."""
+    said = phrases.FOUND_UNUSABLE_MG(reason=phrases.PROBLEMS[s.m.problem](), values=reported_of(s.m.untrusted))
+    return [said, *_not_used("magnesium", s.m.last, s.m.untrusted)]
+
+
+def _not_used(analyte: str, last: LabResult | None, untrusted: tuple[LabResult, ...]) -> list[Text]:
+    """An older result is shown, not used (section 4.5)."""
+    if last is None or last in untrusted:
+        return []
+    name, day = phrases.ANALYTES[analyte](), str(last.day)
+    return [phrases.FOUND_SHOWN_NOT_USED(analyte=name, v=last.shown, u=last.unit, date=day)]
 
 
 def beside(results: tuple[LabResult, ...]) -> list[Text]:
