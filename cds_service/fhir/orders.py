@@ -117,15 +117,7 @@ class Orders:
         self, name: str, ordered: Ordered, draft_id: str, reason: str, added: tuple[str, ...]
     ) -> NewOrder:
         """A draft MedicationRequest; *added* sentences join the patient instruction."""
-        return structs.replace(
-            self._told(name, added) if added else self._drugs[name],
-            id=draft_id,
-            subject=ordered.subject,
-            reason_code=[{"text": reason}],
-            authored_on=ordered.authored_on,
-            encounter=ordered.encounter,
-            requester=ordered.requester,
-        )
+        return _of_call(self._told(name, added) if added else self._drugs[name], ordered, draft_id, reason)
 
     def _told(self, name: str, added: tuple[str, ...]) -> NewOrder:
         """The template of a drug with *added* sentences for the patient."""
@@ -138,17 +130,30 @@ class Orders:
         self, test: str, ordered: Ordered, draft_id: str, reason: str, *, on: date | None, urgent: bool
     ) -> NewOrder:
         """A draft ServiceRequest; of a test in the laboratory with its category."""
-        return structs.replace(
-            self._labs[test],
-            id=draft_id,
-            subject=ordered.subject,
-            reason_code=[{"text": reason}],
-            priority="urgent" if urgent else UNSET,
-            occurrence_date_time=UNSET if on is None else on,
-            authored_on=ordered.authored_on,
-            encounter=ordered.encounter,
-            requester=ordered.requester,
-        )
+        priority, day = "urgent" if urgent else UNSET, UNSET if on is None else on
+        return _of_call(self._labs[test], ordered, draft_id, reason, priority, day)
+
+
+def _of_call(
+    template: NewOrder,
+    ordered: Ordered,
+    draft_id: str,
+    reason: str,
+    priority: str | UnsetType = UNSET,
+    day: date | UnsetType = UNSET,
+) -> NewOrder:
+    """*template* with what belongs into each order of one call; that of a test may have a *priority* and a *day*."""
+    return structs.replace(
+        template,
+        id=draft_id,
+        subject=ordered.subject,
+        reason_code=[{"text": reason}],
+        priority=priority,
+        occurrence_date_time=day,
+        authored_on=ordered.authored_on,
+        encounter=ordered.encounter,
+        requester=ordered.requester,
+    )
 
 
 def _prepared(template: Json) -> NewOrder:
