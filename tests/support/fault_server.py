@@ -154,7 +154,8 @@ class FaultServer(Loopback):
         self._keys = {_target(query): key for key, query in self._queries.items()}
         self._page_ids = {key: str(uuid.uuid4()) for key in queries}
         self._scripts: dict[tuple[str, bool], list[Fault]] = {}
-        self._lock = threading.Lock()
+        self._met = threading.Condition()
+        self._under_way = 0
 
     def meet(self, call: loopback.Call, connection: socket.socket) -> bool:
         """Let the fault of its turn do with the connection as it likes."""
@@ -166,7 +167,16 @@ class FaultServer(Loopback):
             if not self.closing.is_set():
                 self.given_up.set()
             return False
+        finally:
+            with self._met:
+                self._under_way -= 1
+                self._met.notify_all()
         return not met.over
+
+    def rest(self) -> None:
+        """Wait until each fault has done what it does: some go on once the client has its answer."""
+        with self._met:
+            assert self._met.wait_for(lambda: not self._under_way, timeout=10)
 
     @property
     def url(self) -> str:
@@ -218,7 +228,8 @@ class FaultServer(Loopback):
     def take(self, call: loopback.Call) -> tuple[Request, Fault]:
         """Write *call* down with what it asks for, and say how it is met."""
         request = self._understand(call)
-        with self._lock:
+        with self._met:
+            self._under_way += 1
             self.requests.append(request)
             script = self._scripts.get((request.key, request.page)) or [faithful]
             return request, script.pop(0) if len(script) > 1 else script[0]

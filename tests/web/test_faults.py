@@ -382,6 +382,7 @@ def test_as_if_nothing_had_been(
         server.heal()
         server.on(key, *row.met_with)
         response = _fetch(client, server, key)
+        server.rest()
         assert _told(response, key)["state"] == "fetched"
         assert "why" not in _told(response, key)
         assert meaning(response) == meaning(post(golden()))
@@ -393,6 +394,7 @@ def test_as_if_nothing_had_been(
     server.heal()
     server.on_pages("chemistry", *row.met_with)
     response = post_to(patient_client, _asking(request, server.url))
+    server.rest()
     assert _told(response, "chemistry")["state"] == "prefetched"
     assert meaning(response) == meaning(post(golden()))
     assert len(server.seen("chemistry")) == row.requests
