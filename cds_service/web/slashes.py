@@ -1,4 +1,7 @@
-"""Odd slashes are served, not redirected (conformance row 9): a redirect breaks a browser's preflight."""
+"""Odd slashes are served, not redirected (conformance row 9): a redirect breaks a browser's preflight.
+
+A server may hand on a path without its first slash, which Flask would add: who may call is asked by the same path.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ class TolerantOfSlashes:
         self._application = application
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Serve the path with single slashes and none at its end."""
+        """Serve the path with one slash before it, single ones in it and none at its end."""
         path = environ.get("PATH_INFO", "")
         environ[AS_CALLED] = path
         environ["PATH_INFO"] = meant(path)
@@ -27,5 +30,7 @@ class TolerantOfSlashes:
 
 
 def meant(path: str) -> str:
-    """*path* with single slashes and none at its end."""
-    return SLASHES.sub("/", path).rstrip("/") or "/" if "//" in path or path.endswith("/") else path
+    """*path* with one slash before it, single ones in it and none at its end."""
+    if path.startswith("/") and "//" not in path and not path.endswith("/"):
+        return path
+    return SLASHES.sub("/", f"/{path}").rstrip("/") or "/"

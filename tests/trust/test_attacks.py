@@ -198,8 +198,9 @@ def test_sound_token(client: FlaskClient, route: tuple[str, str]) -> None:
 
 @for_each("method", ["GET", "POST", "HEAD", "PUT", "DELETE", "PATCH"])
 def test_no_way_around(client: FlaskClient, method: str) -> None:
-    """Row 166: odd slashes, deeper paths and other methods are no way past the guard."""
-    for path in ("/cds-services/", "//cds-services", f"{URL}/", f"/cds-services//{SERVICE}", URL + "/x/y"):
+    """Row 166: odd slashes, none at all before it, deeper paths and other methods are no way past the guard."""
+    odd = ("/cds-services/", "//cds-services", f"{URL}/", f"/cds-services//{SERVICE}", URL + "/x/y")
+    for path in (*odd, "cds-services", URL.removeprefix("/")):
         response = client.open("/", method=method, environ_overrides={"PATH_INFO": path})
         assert response.status_code == 401, path
 
