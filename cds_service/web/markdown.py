@@ -8,7 +8,6 @@ from functools import cache, lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-import nh3
 from markupsafe import Markup
 
 if TYPE_CHECKING:  # as below
@@ -76,6 +75,8 @@ def _resolve(tokens: list[Token], resolve: Callable[[str], str]) -> None:
 
 
 def _clean(html: str) -> Markup:
+    import nh3  # noqa: PLC0415 - as above
+
     cleaned = nh3.clean(
         html,
         tags=TAGS,
