@@ -42,6 +42,7 @@ from cds_service.store.database import Database
 from cds_service.store.patience import FEEDBACK_AT_ONCE, LOOK_UP, MIGRATION, WRITE
 from cds_service.trust.rates import read_rate
 from cds_service.waiting import Places
+from cds_service.web.application import WebApplication
 from cds_service.web.callers import Trust
 
 if TYPE_CHECKING:  # slow to import, and needed with tokens alone
@@ -317,7 +318,7 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
         StartupError: a setting, a guidance file or the registry of clients is wrong.
     """
     chosen = settings if settings is not None else settings_module.load()
-    app = web.WebApplication("cds_service", static_folder=None, template_folder="web/templates")
+    app = WebApplication("cds_service", static_folder=None, template_folder="web/templates")
     engine = build_engine(chosen) if engine is None else engine
     keeper = build_keeper(chosen, engine)
     keeper.begin()

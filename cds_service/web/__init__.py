@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from functools import partial
-from typing import Any
-
-from flask import Flask
 
 from cds_service.hooks.memory import FORGETFUL, FeedbackKeeper
 from cds_service.hooks.service import Engine
@@ -32,21 +28,13 @@ from cds_service.web import (
     site,
     status_codes,
 )
+from cds_service.web.application import WebApplication
 from cds_service.web.callers import Trust
-from cds_service.web.incoming import Incoming, NoSessions
 from cds_service.web.slashes import TolerantOfSlashes
 
 
-class WebApplication(Flask):
-    """Flask, all of whose functions are plain ones: it need not look at each call which of them are to be awaited."""
-
-    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """*func* as it is."""
-        return func
-
-
 def init_app(
-    app: Flask,
+    app: WebApplication,
     engine: Engine,
     settings: Settings,
     who: Trust | None = None,
@@ -58,7 +46,6 @@ def init_app(
     *who* may call, or anybody; *keeper* keeps feedback; *trials* are for the playground, if there is one.
     Which modes are in force is known by what *app* has for it already, if anything is.
     """
-    app.request_class, app.session_interface = Incoming, NoSessions()
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body
     app.extensions["cds_engine"] = engine
     app.extensions["cds_recorder"] = keeper
@@ -77,17 +64,17 @@ def init_app(
     site.init_app(app, playground=trials is not None, insights=seen, local=engine.guidance.local_digest)
     app.register_blueprint(openapi.blueprint)
     headers.init_app(app, settings)
-    cors.init_app(app, (*settings.cors_origins, *map(re.escape, who.verifier.clients.origins if who else ())))
-    audit.init_app(app, keeper)
+    if settings.otlp_endpoint is not None:
+        from cds_service.web import tracing  # noqa: PLC0415 - an extra, which may not be there
+
+        tracing.init_app(app, settings, engine.guidance)
     from cds_service.web import metrics  # noqa: PLC0415 - only in a process that counts, see there
 
     metrics.init_app(app, settings, engine.guidance)
     modes.tell = partial(metrics.modes_are, modes)
     modes.tell()
-    if settings.otlp_endpoint is not None:
-        from cds_service.web import tracing  # noqa: PLC0415 - an extra, which may not be there
-
-        tracing.init_app(app, settings, engine.guidance)
-    status_codes.init_app(app)
+    audit.init_app(app, keeper)
+    cors.init_app(app, (*settings.cors_origins, *map(re.escape, who.verifier.clients.origins if who else ())))
+    app.begins.append(status_codes.check_refused)
     callers.init_app(app, who)
     app.wsgi_app = TolerantOfSlashes(app.wsgi_app)  # type: ignore[method-assign]

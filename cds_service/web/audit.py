@@ -9,26 +9,22 @@ import logging
 import time
 from typing import Any
 
-from flask import Flask, Response
+from flask import Response
 
 from cds_service.hooks.memory import CallRow, FeedbackKeeper
 from cds_service.hooks.record import plain
-from cds_service.web.incoming import Incoming, incoming
+from cds_service.web.application import WebApplication
+from cds_service.web.incoming import CALLED, Incoming
 
 LOG = logging.getLogger("cds_service.audit")
-CALLED = "services.call"
-"""The endpoint whose calls are counted, for the owner's page and the numbers, and traced."""
-FEEDBACK = "feedback.feedback"
-"""The endpoint of feedback, which is counted and traced beside it."""
 AUDITED = "/cds-services"
 
 
-def init_app(app: Flask, keeper: FeedbackKeeper) -> None:
+def init_app(app: WebApplication, keeper: FeedbackKeeper) -> None:
     """Write a line for each request that is about the services, and tell each its number; *keeper* counts calls."""
 
-    @app.after_request
-    def _end(response: Response) -> Response:
-        request, status = incoming(), response.status_code
+    def _end(request: Incoming, response: Response) -> None:
+        status = response.status_code
         response.headers.add("X-Request-ID", request.number)
         milliseconds = round((time.perf_counter() - request.started) * 1000, 1)
         if request.path.startswith(AUDITED) and request.method != "OPTIONS" and LOG.isEnabledFor(logging.INFO):
@@ -37,7 +33,8 @@ def init_app(app: Flask, keeper: FeedbackKeeper) -> None:
             call = request.call
             row = CallRow(call.client, request.service, status, milliseconds, len(call.cards), *call.keys())
             keeper.called(row, call.cards, call.quiet, call.weighed)
-        return response
+
+    app.ends.append(_end)
 
 
 def _line(request: Incoming, status: int, milliseconds: float) -> dict[str, Any]:

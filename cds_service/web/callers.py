@@ -10,12 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask, Response
-
 from cds_service.hooks.service import Engine
 from cds_service.trust.rates import Rates
-from cds_service.trust.refusal import Untrusted
-from cds_service.web.incoming import incoming
+from cds_service.web.application import WebApplication
+from cds_service.web.incoming import Incoming
 from cds_service.web.slashes import AS_CALLED, meant
 
 if TYPE_CHECKING:  # slow to import, and needed with tokens alone
@@ -72,13 +70,10 @@ class Trust:
         return dict.fromkeys((plain, f"{plain}/", f"{self.public_url}{as_called}"))
 
 
-def init_app(app: Flask, trust: Trust | None) -> None:
+def init_app(app: WebApplication, trust: Trust | None) -> None:
     """Guard discovery, services and feedback."""
-    app.register_error_handler(Untrusted, _refuse)
 
-    @app.before_request
-    def _let_in() -> None:
-        request = incoming()
+    def _let_in(request: Incoming) -> None:
         request.engine = app.extensions["cds_engine"]
         if trust is None or not trust.guards(request.environ):
             return
@@ -86,8 +81,4 @@ def init_app(app: Flask, trust: Trust | None) -> None:
         request.engine = trust.engines[caller.client.id]
         request.call.client = caller.client.id
 
-
-def _refuse(refusal: Untrusted) -> Response:
-    """Row 169: nothing is said about what was wrong; the log names the check."""
-    incoming().refused = refusal
-    return Response(status=401, mimetype="text/plain", headers={"WWW-Authenticate": "Bearer"})
+    app.begins.append(_let_in)

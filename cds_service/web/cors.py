@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from flask import Flask, Response
-from flask_cors import cross_origin
+from flask import Response
+from flask_cors.core import get_cors_headers, get_cors_options
+from werkzeug.datastructures import EnvironHeaders
 
-from cds_service.web.incoming import incoming
+from cds_service.web.application import WebApplication
+from cds_service.web.incoming import Incoming
 
 METHODS = ["GET", "POST", "OPTIONS"]
 HEADERS = ["Authorization", "Content-Type"]
@@ -24,24 +26,27 @@ def _anchored(origin: str) -> str:
     return f"^(?:{origin})$" if REGEX.search(origin) else origin
 
 
-def init_app(app: Flask, origins: Iterable[str]) -> None:
+def init_app(app: WebApplication, origins: Iterable[str]) -> None:
     """Let *origins* call; the answer names the origin (that it varies by it says `web/headers.py`)."""
-    allow = cross_origin(
-        origins=[_anchored(origin) for origin in origins],
-        methods=METHODS,
-        allow_headers=HEADERS,
-        expose_headers=["X-Request-ID", "Retry-After"],
-        max_age=TEN_MINUTES,
-        vary_header=True,
-        always_send=False,
-        allow_private_network=True,
-        automatic_options=False,
+    options = get_cors_options(
+        app,
+        {
+            "origins": [_anchored(origin) for origin in origins],
+            "methods": METHODS,
+            "allow_headers": HEADERS,
+            "expose_headers": ["X-Request-ID", "Retry-After"],
+            "max_age": TEN_MINUTES,
+            "vary_header": False,
+            "always_send": False,
+            "allow_private_network": True,
+        },
     )
 
-    @app.after_request
-    def _allow(response: Response) -> Response:
-        if "HTTP_ORIGIN" not in incoming().environ:
-            return response  # most callers are no browsers
-        answer = allow(lambda: response)()
-        answer.vary.add("Origin")  # which stands beside what else it varies by, in one header
-        return answer
+    def _allow(request: Incoming, response: Response) -> None:
+        if "HTTP_ORIGIN" not in request.environ:
+            return  # most callers are no browsers
+        for name, value in get_cors_headers(options, EnvironHeaders(request.environ), request.method).items():
+            response.headers.add(name, value)
+        response.vary.add("Origin")  # which stands beside what else it varies by, in one header
+
+    app.ends.append(_allow)

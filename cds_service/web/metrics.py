@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
 
-from flask import Blueprint, Flask, Response
+from flask import Blueprint, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
@@ -28,8 +28,8 @@ from cds_service.hooks.record import Call
 from cds_service.kept_modes import Modes
 from cds_service.settings import NUMBERS_FOLDER, Settings
 from cds_service.web import owner, status_codes
-from cds_service.web.audit import CALLED, FEEDBACK
-from cds_service.web.incoming import incoming
+from cds_service.web.application import WebApplication
+from cds_service.web.incoming import CALLED, FEEDBACK, Incoming
 from cds_service.web.status_codes import REFUSALS, counted
 
 UNKNOWN = "unknown"
@@ -132,7 +132,7 @@ for _told in REFUSALS.values():
         REFUSED.labels(_told.reason)
 
 
-def init_app(app: Flask, settings: Settings, guidance: Guidance) -> None:
+def init_app(app: WebApplication, settings: Settings, guidance: Guidance) -> None:
     """Put the page on *app*, and count its calls."""
     page = Blueprint("metrics", __name__)
     owner.guard(page, settings, settings.metrics_token)
@@ -150,11 +150,9 @@ def init_app(app: Flask, settings: Settings, guidance: Guidance) -> None:
         local=guidance.local_digest,
     ).set(1)
 
-    @app.after_request
-    def _count(response: Response) -> Response:
-        request = incoming()
+    def _count(request: Incoming, response: Response) -> None:
         if request.method == "OPTIONS":  # a browser asks whether it may call: that is no call
-            return response
+            return
         service, endpoint = request.service or UNKNOWN, request.endpoint
         if endpoint == CALLED:
             called(request.call, service, response.status_code, time.perf_counter() - request.started)
@@ -167,7 +165,8 @@ def init_app(app: Flask, settings: Settings, guidance: Guidance) -> None:
             OLD_KEYS.inc()
         if request.refused is not None:
             TOKENS.labels(request.refused.check).inc()
-        return response
+
+    app.ends.append(_count)
 
 
 def called(call: Call, service: str, status: int, seconds: float) -> None:

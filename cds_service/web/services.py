@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from wsgiref.types import WSGIEnvironment
 
 import msgspec
-from flask import Blueprint, Flask, Response
+from flask import Blueprint, Response
 from werkzeug.datastructures import Headers
 
 from cds_service.hooks.answers import Cards
 from cds_service.hooks.memory import FeedbackKeeper
+from cds_service.hooks.registry import Registry
 from cds_service.kept_modes import Modes
-from cds_service.web.incoming import incoming
+from cds_service.web.application import WebApplication
+from cds_service.web.incoming import Incoming, incoming
 from cds_service.web.media import JSON, check_json
 from cds_service.web.modes import in_force
 
@@ -19,7 +22,7 @@ NO_CARDS = Cards([])
 _ENCODER = msgspec.json.Encoder()
 
 
-def init_app(app: Flask, modes: Modes, keeper: FeedbackKeeper) -> None:
+def init_app(app: WebApplication, modes: Modes, keeper: FeedbackKeeper) -> None:
     """Put them on *app*: which *modes* are in force is asked for each call, and *keeper* knows the patients' places."""
     most: int = app.config["MAX_CONTENT_LENGTH"]
     blueprint = Blueprint("services", __name__, url_prefix="/cds-services")
@@ -31,8 +34,11 @@ def init_app(app: Flask, modes: Modes, keeper: FeedbackKeeper) -> None:
 
     @blueprint.post("/<service_id>")
     def call(service_id: str) -> Response:
-        """Call a service; its cards, or an error that says what to mend."""
-        request = incoming()
+        """Only what is no service comes here, to be told so: the calls of services go past Flask."""
+        return answer(service_id, incoming())
+
+    def answer(service_id: str, request: Incoming) -> Response:
+        """The cards of a service, or an error that says what to mend."""
         request.service = request.engine.registry.find(service_id).id
         if in_force(request, modes, keeper).is_off:
             return _json(NO_CARDS)
@@ -40,6 +46,8 @@ def init_app(app: Flask, modes: Modes, keeper: FeedbackKeeper) -> None:
         return _json(request.engine.answer(service_id, request.body(most), request.call).written)
 
     app.register_blueprint(blueprint)
+    registry: Registry = app.extensions["cds_engine"].registry
+    app.calls |= {f"/cds-services/{service.id}": partial(answer, service.id) for service in registry.services}
 
 
 class _Whole(Response):

@@ -6,7 +6,7 @@ import logging
 from typing import NamedTuple
 
 import msgspec
-from flask import Flask, Response, request
+from flask import Response
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from cds_service.errors import (
@@ -31,7 +31,8 @@ from cds_service.errors import (
     WrongPatient,
 )
 from cds_service.fhir.outcome import operation_outcome
-from cds_service.web.incoming import incoming
+from cds_service.trust.refusal import Untrusted
+from cds_service.web.incoming import Incoming
 
 
 class Refused(NamedTuple):
@@ -79,18 +80,26 @@ def counted(error: Exception | None, *, by_server: bool) -> str:
     return told.reason if told is not None and (by_server or told.inside) else ""
 
 
-def init_app(app: Flask) -> None:
-    """Register the handlers; what the server refused is refused here, with all that an answer has."""
+def check_refused(request: Incoming) -> None:
+    """What the server refused is refused here, with all that an answer has.
 
-    @app.before_request
-    def _refused() -> None:
-        refused = incoming().environ.get(REFUSED)
-        if refused is not None:
-            raise refused
+    Raises:
+        RequestError, Untrusted: it was.
+    """
+    refused = request.environ.get(REFUSED)
+    if refused is not None:
+        raise refused
 
-    app.register_error_handler(RequestError, _request_error)
-    app.register_error_handler(HTTPException, _http_error)
-    app.register_error_handler(Exception, _bug)
+
+def answer(error: Exception, request: Incoming) -> Response:
+    """What is answered to a *request* that ended in *error*."""
+    if isinstance(error, RequestError):
+        return _request_error(error, request)
+    if isinstance(error, Untrusted):
+        return _untrusted(error, request)
+    if isinstance(error, HTTPException):
+        return _http_error(error, request)
+    return _bug(error)
 
 
 def body_too_large() -> BodyTooLarge:
@@ -103,17 +112,23 @@ def _answer(status: int, code: str, *messages: str) -> Response:
     return Response(body, status=status, mimetype="application/json")
 
 
-def _request_error(error: RequestError) -> Response:
-    incoming().refusal = error
+def _untrusted(refusal: Untrusted, request: Incoming) -> Response:
+    """Row 169: nothing is said about what was wrong; the log names the check."""
+    request.refused = refusal
+    return Response(status=401, mimetype="text/plain", headers={"WWW-Authenticate": "Bearer"})
+
+
+def _request_error(error: RequestError, request: Incoming) -> Response:
+    request.refusal = error
     answer = _answer(REFUSALS[type(error)].status, error.code, *error.details)
     if error.retry_after is not None:
         answer.headers["Retry-After"] = str(error.retry_after)
     return answer
 
 
-def _http_error(error: HTTPException) -> Response:
+def _http_error(error: HTTPException, request: Incoming) -> Response:
     if isinstance(error, RequestEntityTooLarge):
-        return _request_error(body_too_large())
+        return _request_error(body_too_large(), request)
     status = error.code or 500
     if status == NOT_ALLOWED:
         allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))

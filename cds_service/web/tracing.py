@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from importlib.metadata import version
+from typing import NamedTuple
 
-from flask import Flask, Response, g
+from flask import Response
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
@@ -25,8 +26,8 @@ from cds_service.clinical.guidance_types import Guidance
 from cds_service.fhir.client import Outcome
 from cds_service.hooks.record import Call
 from cds_service.settings import Settings
-from cds_service.web.audit import CALLED, FEEDBACK
-from cds_service.web.incoming import Incoming, incoming
+from cds_service.web.application import WebApplication
+from cds_service.web.incoming import CALLED, FEEDBACK, Incoming
 
 NAME = "vitamin-d-magnesium-cds"
 ROUTES = {CALLED: "/cds-services/{id}", FEEDBACK: "/cds-services/{id}/feedback"}
@@ -37,36 +38,50 @@ EXPORT_SECONDS, LAST_SECONDS = 3.0, 4.0
 """How long the collector may take for a batch, and for all that is left when the process ends."""
 NANOSECONDS = 1_000_000_000
 PARENT = TraceContextTextMapPropagator()
+BEGUN = "cds_service.span"
+"""Where the environment holds the span of a call that is traced."""
 
 
-def init_app(app: Flask, settings: Settings, guidance: Guidance) -> None:
+class Begun(NamedTuple):
+    """The span of a call. Times of a call are of the clock that only goes forward; *clock* is what that was set to."""
+
+    span: Span
+    clock: int
+
+    def at(self, moment: float) -> int:
+        """A *moment* of the call, in nanoseconds since 1970."""
+        return _at(self.clock, moment)
+
+
+def init_app(app: WebApplication, settings: Settings, guidance: Guidance) -> None:
     """Trace the calls of *app*; what is left is sent by the function in its extension `cds_flush`."""
     provider = _provider(settings, guidance)
     tracer = provider.get_tracer("cds_service")
     app.extensions["cds_flush"] = partial(_flush, provider)
 
-    @app.before_request
-    def _begin() -> None:
-        request = incoming()
+    def _begin(request: Incoming) -> None:
         route = ROUTES.get(request.endpoint or "")
         if route is None or request.method != "POST":
             return
-        # Times of a call are of the clock that only goes forward; this is what it was set to.
-        g.clock = time.time_ns() - time.perf_counter_ns()
-        g.span = tracer.start_span(
+        environ, clock = request.environ, time.time_ns() - time.perf_counter_ns()
+        scheme = environ["wsgi.url_scheme"]
+        span = tracer.start_span(
             f"POST {route}",
-            context=PARENT.extract({"traceparent": request.headers.get("traceparent", "")}),
+            context=PARENT.extract({"traceparent": environ.get("HTTP_TRACEPARENT", "")}),
             kind=SpanKind.SERVER,
-            attributes={"http.request.method": "POST", "http.route": route, "url.scheme": request.scheme},
-            start_time=_at(request.started),
+            attributes={"http.request.method": "POST", "http.route": route, "url.scheme": scheme},
+            start_time=_at(clock, request.started),
         )
-        request.trace = format_trace_id(g.span.get_span_context().trace_id)
+        environ[BEGUN] = Begun(span, clock)
+        request.trace = format_trace_id(span.get_span_context().trace_id)
 
-    @app.after_request
-    def _end(response: Response) -> Response:
-        if "span" in g:
-            _finish(tracer, g.span, incoming(), response.status_code)
-        return response
+    def _end(request: Incoming, response: Response) -> None:
+        begun: Begun | None = request.environ.get(BEGUN)
+        if begun is not None:
+            _finish(tracer, begun, request, response.status_code)
+
+    app.begins.append(_begin)
+    app.ends.append(_end)
 
 
 def _provider(settings: Settings, guidance: Guidance) -> TracerProvider:
@@ -92,20 +107,20 @@ def _flush(provider: TracerProvider) -> None:
     last.join(LAST_SECONDS)
 
 
-def _finish(tracer: Tracer, span: Span, request: Incoming, status: int) -> None:
-    """End the *span* of this call, with a span for each part of the work."""
-    call = request.call
+def _finish(tracer: Tracer, begun: Begun, request: Incoming, status: int) -> None:
+    """End the span of this call, with a span for each part of the work."""
+    call, span = request.call, begun.span
     if span.is_recording():
         span.set_attributes(_attributes(request, status))
         if status >= FAULT:
             span.set_status(StatusCode.ERROR)
         inside = set_span_in_context(span)
         for name, began, ended in _parts(call):
-            part = tracer.start_span(name, context=inside, start_time=_at(began))
+            part = tracer.start_span(name, context=inside, start_time=begun.at(began))
             if name == "prefetch":
-                _tell_asked(tracer, call, set_span_in_context(part))
-            part.end(_at(ended))
-    span.end(_at(time.perf_counter()))
+                _tell_asked(tracer, call, set_span_in_context(part), begun.at)
+            part.end(begun.at(ended))
+    span.end(begun.at(time.perf_counter()))
 
 
 def _attributes(request: Incoming, status: int) -> Mapping[str, str | int]:
@@ -137,8 +152,11 @@ def _parts(call: Call) -> Iterator[tuple[str, float, float]]:
         yield "cards", decided, decided + call.stages["cards"]
 
 
-def _tell_asked(tracer: Tracer, call: Call, inside: Context) -> None:
-    """A span for each call of the FHIR server: which key, how it ended; never its address, which names the patient."""
+def _tell_asked(tracer: Tracer, call: Call, inside: Context, at: Callable[[float], int]) -> None:
+    """A span for each call of the FHIR server: which key, how it ended; never its address, which names the patient.
+
+    *at* is when a moment of the call was, in nanoseconds since 1970.
+    """
     keys = () if call.gathered is None else call.gathered.keys.values()
     for key in keys:
         for asked in key.asked:
@@ -147,14 +165,12 @@ def _tell_asked(tracer: Tracer, call: Call, inside: Context) -> None:
                 context=inside,
                 kind=SpanKind.CLIENT,
                 attributes={"cds.prefetch.key": key.source.value, "cds.fhir.outcome": asked.outcome.value},
-                start_time=_at(asked.began),
+                start_time=at(asked.began),
             )
             if asked.outcome is not Outcome.OK:
                 span.set_status(StatusCode.ERROR)
-            span.end(_at(asked.began + asked.seconds))
+            span.end(at(asked.began + asked.seconds))
 
 
-def _at(moment: float) -> int:
-    """A *moment* of the clock that only goes forward, in nanoseconds since 1970."""
-    clock: int = g.clock
+def _at(clock: int, moment: float) -> int:
     return clock + round(moment * NANOSECONDS)

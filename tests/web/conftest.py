@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 from cds_service import create_app, web
 from cds_service.fhir.client import FhirServer
 from cds_service.settings import Settings
+from cds_service.web.application import WebApplication
 from tests.support.fixtures import Situation, engine, situations
 from tests.web.calls import TODAY, URL, Json
 
@@ -67,7 +68,7 @@ def answers() -> dict[str, Json]:
             expected.get("maxCards", 4),
         )
         if chosen not in served:
-            application = Flask("cds_service", static_folder=None)
+            application = WebApplication("cds_service", static_folder=None)
             web.init_app(application, engine(*chosen), Settings(as_of=situation.as_of))
             served[chosen] = application.test_client()
         response = served[chosen].post(URL, data=situation.body, content_type="application/json")

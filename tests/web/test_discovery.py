@@ -7,7 +7,6 @@ from datetime import date
 from urllib.parse import quote
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 
 from cds_service import web
@@ -15,6 +14,7 @@ from cds_service.hooks.order_hooks import SELECT, SIGN
 from cds_service.hooks.patient_view import REQUIRED as REQUIRED_SOURCES
 from cds_service.hooks.registry import Registry
 from cds_service.settings import Settings
+from cds_service.web.application import WebApplication
 from tests.support.fixtures import ROOT, SERVICE, engine
 from tests.support.for_each import for_each
 from tests.web.calls import DISCOVERY, KEYS, REQUIRED, TODAY, Json, golden, without
@@ -51,7 +51,7 @@ def test_any_accept(client: FlaskClient, accept: str) -> None:
 
 def test_no_services() -> None:
     """Row 11: without services the answer is still 200, with an empty array."""
-    bare = Flask("bare", static_folder=None)
+    bare = WebApplication("bare", static_folder=None)
     web.init_app(bare, dataclasses.replace(engine(TODAY), registry=Registry(())), Settings(as_of=TODAY))
 
     response = bare.test_client().get(DISCOVERY)
@@ -113,7 +113,7 @@ def test_known_members_only(entry: Json) -> None:
 
 def test_stable(client: FlaskClient) -> None:
     """Row 9: the document is the same bytes each time, whatever the day: clients cache it."""
-    other = Flask("other", static_folder=None)
+    other = WebApplication("other", static_folder=None)
     web.init_app(other, engine(date(2027, 1, 1)), Settings())
 
     assert client.get(DISCOVERY).get_data() == other.test_client().get(DISCOVERY).get_data()
