@@ -1,4 +1,4 @@
-"""Charts of one shape, with many of it: what grows faster than the chart shows in CPU seconds.
+"""Charts, and orders that are being written, of one shape with many of it: what grows faster shows in CPU seconds.
 
     .venv/bin/python -m benchmarks.shapes [WORD ...]
 
@@ -14,9 +14,12 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
+import msgspec
+
 from benchmarks import payloads
 from benchmarks.payloads import AS_OF, SERVICE, Json
 from cds_service.app import build_engine
+from cds_service.hooks.order_hooks import SELECT
 from cds_service.settings import Settings
 
 SIZES = (1_000, 4_000, 10_000)
@@ -155,6 +158,9 @@ SHAPES: Mapping[str, Callable[[int], Json]] = {
     "medications, each with its text": many(
         "medications", lambda n: order(medicationCodeableConcept={"text": f"substance {n} tablet"})
     ),
+    "medications, each with its strength": many(
+        "medications", lambda n: order(medicationCodeableConcept={"text": f"vitamin D3 {n} IU capsule"})
+    ),
     "medications, each with its dose and start": many(
         "medications", lambda n: daily(1 + n % 7, authoredOn=(AS_OF - timedelta(days=n)).isoformat())
     ),
@@ -189,24 +195,65 @@ SHAPES: Mapping[str, Callable[[int], Json]] = {
 """What a chart may hold many of: prefetch keys with so many of it."""
 
 
+DRAFTS: Mapping[str, Callable[[int], Json]] = {
+    "drafts of vitamin D, the same": lambda _: vitamin_d(2_000),
+    "drafts of vitamin D, each with its dose": lambda n: vitamin_d(2_000 + n),
+    "drafts of active vitamin D, each with its dose": lambda n: vitamin_d(n, "calcitriol"),
+    "drafts of magnesium beside drugs that bind it": lambda n: order(
+        medicationCodeableConcept={"text": f"magnesium oxide {n} mg" if n % 2 else f"levothyroxine {n} mcg"}
+    ),
+    "drafts of tests, each for its day": lambda n: {
+        "resourceType": "ServiceRequest",
+        "code": coded(LOINC, "62292-8"),
+        "occurrenceDateTime": str(AS_OF + timedelta(days=n)),
+    },
+}
+"""What there may be many drafts of; the chart has as many orders of vitamin D."""
+
+
+def vitamin_d(iu: int, name: str = "cholecalciferol") -> Json:
+    """An order of so many IU of vitamin D a day."""
+    dosage = {
+        "timing": {"repeat": {"frequency": 1, "period": 1, "periodUnit": "d"}},
+        "doseAndRate": [{"doseQuantity": {"value": iu, "unit": "IU"}}],
+    }
+    return order(medicationCodeableConcept={"text": name}, dosageInstruction=[dosage])
+
+
 def request(shape: str, number: int) -> bytes:
-    """The request of a chart with so many of *shape*; all else is known and none."""
+    """The request that opens a chart with so many of *shape*, or selects so many drafts; all else is known and none."""
+    if shape in SHAPES:
+        return payloads.request(chart(SHAPES[shape](number)))
+    drafts = [DRAFTS[shape](n) | {"id": f"draft-{n}", "status": "draft"} for n in range(number)]
+    asked = msgspec.json.decode(payloads.request(chart(SHAPES["medications, each with its dose and start"](number))))
+    asked["hook"] = "order-select"
+    asked["context"] |= {"draftOrders": bundle(drafts), "selections": []}
+    return msgspec.json.encode(asked)
+
+
+def chart(prefetch: Json) -> Json:
+    """The prefetch of a chart that has *prefetch* and nothing else."""
     keys = ("vitaminD", "magnesium", "chemistry", "kidney", "vitals", "conditions", "medications", "labOrders")
-    return payloads.request({"patient": payloads.filled("Patient"), **dict.fromkeys(keys), **SHAPES[shape](number)})
+    return {"patient": payloads.filled("Patient"), **dict.fromkeys(keys), **prefetch}
+
+
+def service(shape: str) -> str:
+    """The service that is asked about *shape*."""
+    return SERVICE if shape in SHAPES else SELECT
 
 
 def main(words: list[str]) -> None:
     """Print the CPU seconds of each shape and size."""
     engine = build_engine(Settings(as_of=AS_OF, max_entries=50_000))
     print(f"{'CPU seconds of':50}" + "".join(f"{size:>10,}" for size in SIZES))
-    for shape in SHAPES:
+    for shape in (*SHAPES, *DRAFTS):
         if words and not any(word in shape for word in words):
             continue
         print(f"{shape:50}", end="", flush=True)
         for size in SIZES:
             body = request(shape, size)
             began = time.process_time()
-            engine.answer(SERVICE, body)
+            engine.answer(service(shape), body)
             print(f"{time.process_time() - began:10.2f}", end="", flush=True)
         print()
 

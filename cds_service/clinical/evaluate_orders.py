@@ -13,6 +13,7 @@ from cds_service.clinical.facts import Drafts, PatientFacts
 from cds_service.clinical.guidance_types import Guidance
 from cds_service.clinical.order_limits import MOST_CARDS
 from cds_service.clinical.orders import case, choose
+from cds_service.clinical.orders.beside import Beside
 from cds_service.clinical.states.derive import derive
 from cds_service.clinical.trace import Trace
 from cds_service.clinical.words import wording
@@ -35,8 +36,10 @@ def evaluate(  # noqa: PLR0913 - what an evaluation is of
         return Evaluation((), tuple(trace.noted))
     s = derive(case.chart(facts, drafts), guidance, today)
     trace.later(partial(wording.trace_states, s))
-    judged = [case.of_draft(draft, s, facts, drafts) for draft in drafts.listed if choose.is_judged(draft)]
-    cards = [card for one in judged for card in choose.speaking(one, drafts, off, trace)]
+    among = Beside(s, facts, drafts)
+    judged = [case.of_draft(draft, among) for draft in drafts.listed if choose.is_judged(draft)]
+    on = choose.rows_on(guidance, off, signing=drafts.signing)
+    cards = [card for one in judged for card in choose.speaking(one, on, trace)]
     ordered = choose.in_display_order(choose.one_a_topic(cards, guidance, trace))
     if drafts.signing:
         ordered = [card for card in ordered if card.indicator != "info"]

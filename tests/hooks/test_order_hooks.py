@@ -20,7 +20,7 @@ from cds_service.hooks.record import Call
 from cds_service.modes import ON, Choice, InForce, Mode
 from tests.support.drafting import ask, body, bundle, cards, d3, draft, engine, lab, topics
 from tests.support.for_each import for_each
-from tests.support.patients import AS_OF, d2, dosed, egfr, every, mg, order, vitd, weekly
+from tests.support.patients import AS_OF, codings, d2, dosed, egfr, every, mg, order, vitd, weekly
 from tests.support.patients import lab as result
 
 LOW = {"vitamin_d": [vitd("14")], "magnesium": [mg("0.90")]}
@@ -522,6 +522,53 @@ def test_same_is_true_of_other_drafts():
 
     assert card["suggestions"][0]["actions"][0]["resourceId"] == "MedicationRequest/d1"
     assert "Also true of ergocalciferol" in card["detail"]
+
+
+@for_each("judged", range(1, 8))
+def test_each_of_many_is_judged_beside_the_others(judged: int):
+    """O8: seven products of which only the doses differ: beside any of them are the six others, identical ones once."""
+    doses = [2_000 + 100 * number for number in range(1, 8)]  # 16,800 in all
+    drafts = [d3(str(iu), draft_id=f"d{number}") for number, iu in enumerate(doses, start=1)]
+    (card,) = cards(SELECT, *drafts, d3("2100", draft_id="again"), context={"selections": [f"d{judged}"]})
+
+    assert card["summary"].startswith("With cholecalciferol this makes 16,800 IU of vitamin D a day")
+    assert card["suggestions"][0]["actions"][0]["resourceId"] == f"MedicationRequest/d{judged}"
+
+
+def test_largest_of_the_others_is_named():
+    """O8: of the others, some alike, the one of the most IU a day is named, whichever place it has."""
+    doses = {"d1": "3000", "d2": "9000", "d3": "10000", "d4": "2500"}
+    drafts = [d3(iu, draft_id=place) for place, iu in doses.items()]
+    other = draft("ergocalciferol", "d5", dosageInstruction=dosed("8000", "[iU]", every(1, 1, "d")))
+    first, *_ = cards(SELECT, *drafts, other, context={"selections": ["d3"]})
+
+    assert first["summary"].startswith("With cholecalciferol this makes 32,500 IU of vitamin D a day")
+
+
+@for_each(("others", "speaks"), [(("2000",), True), (("2000", "3000"), False)])
+def test_what_is_a_high_dose_without_the_draft(others: tuple[str, ...], speaks: object):
+    """O7: 3,000 IU make a high dose of 2,000, and not where another draft of the same 3,000 has made it one."""
+    drafts = [d3("3000"), *(d3(iu, draft_id=f"other-{number}") for number, iu in enumerate(others))]
+    told = topics(SELECT, *drafts, chart={"magnesium": []}, context={"selections": ["d1"]})
+
+    assert ("order-high-dose-without-magnesium" in told) is speaks
+
+
+@for_each(("others", "speaks"), [((), False), (("2000",), False), (("2000",) * 3, False), (("2000", "3000"), True)])
+def test_one_of_several_that_are_the_same_is_no_other_product(others: tuple[str, ...], speaks: object):
+    """O8: a draft of the same drug and dose is the same product, however often it is there; another dose is another."""
+    drafts = [d3("2000"), *(d3(iu, draft_id=f"other-{number}") for number, iu in enumerate(others))]
+
+    assert bool(topics(SELECT, *drafts, context={"selections": ["d1"]})) is speaks
+
+
+@for_each(("day", "offered"), [("2026-03-02", 0), ("2026-05-20", 1)])
+def test_own_test_is_not_under_way(day: str, offered: int):
+    """O11: a draft that orders both forms of vitamin D becomes 25(OH)D, unless another draft is for that test."""
+    both_forms = lab("62290-2", occurrenceDateTime="2026-03-02") | {"code": codings("62292-8", "62290-2")}
+    (card,) = cards(SELECT, both_forms, lab("62292-8", "d2", occurrenceDateTime=day), context={"selections": ["d1"]})
+
+    assert [one["actions"][0]["type"] for one in card["suggestions"]].count("update") == offered
 
 
 def test_api_and_command_answer_by_hook():

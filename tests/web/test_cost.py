@@ -14,7 +14,7 @@ import pytest
 
 from benchmarks.idle_orders import order_of_another_kind
 from benchmarks.payloads import AS_OF, own
-from benchmarks.shapes import SHAPES, request
+from benchmarks.shapes import DRAFTS, SHAPES, request, service
 from cds_service.hooks.order_hooks import SELECT
 from cds_service.hooks.service import Engine
 from tests.support.fixtures import SERVICE, engine
@@ -74,12 +74,13 @@ def test_order_of_another_kind_costs_next_to_nothing():
     assert calls(engine(AS_OF), order_of_another_kind(), service=SELECT) <= 62
 
 
-@for_each("shape", SHAPES)
+@for_each("shape", [*SHAPES, *DRAFTS])
 def test_cost_grows_in_a_straight_line(shape: str):
-    """Four times as much of anything a chart may hold many of costs at most five times as much."""
-    some = calls(engine(AS_OF), request(shape, SOME))
+    """Four times as much of anything a chart may hold many of, or of drafts, costs at most five times as much."""
+    asked = service(shape)
+    some = calls(engine(AS_OF), request(shape, SOME), service=asked)
 
-    assert calls(engine(AS_OF), request(shape, 4 * SOME), 5 * some) <= 5 * some
+    assert calls(engine(AS_OF), request(shape, 4 * SOME), 5 * some, asked) <= 5 * some
 
 
 SLOW_TO_IMPORT = {

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from cds_service.clinical.cards.display import LEVEL
 from cds_service.clinical.cards.drafts import VITAMIN_D_LAB
-from cds_service.clinical.facts import Drafted, Drafts
+from cds_service.clinical.facts import Drafted
 from cds_service.clinical.guidance_types import Guidance
 from cds_service.clinical.orders import lab_rows, magnesium_rows, vitamin_d_rows
-from cds_service.clinical.orders.case import ACTIVE, CHELATING, MAGNESIUM, RALTEGRAVIR, OrderCase, is_by_mouth
-from cds_service.clinical.states.derive import States
+from cds_service.clinical.orders.case import OrderCase
+from cds_service.clinical.orders.kinds import ACTIVE, CHELATING, MAGNESIUM, RALTEGRAVIR, is_by_mouth
 from cds_service.clinical.states.therapy import NUTRITIONAL
 from cds_service.clinical.trace import Trace
 from cds_service.clinical.words.card import LabDraft
@@ -90,23 +90,23 @@ def is_ours(draft: Drafted, guidance: Guidance, *, signing: bool) -> bool:
     return bool(kinds) or (not signing and is_by_mouth(drug, CHELATING))
 
 
-def is_on(row: str, guidance: Guidance, off: frozenset[str], *, signing: bool) -> bool:
-    """Whether *row* may speak at this hook."""
-    entry = dict(guidance.order_rows.each())[row]
-    return row not in off and (entry.sign if signing else entry.select)
+def rows_on(guidance: Guidance, off: frozenset[str], *, signing: bool) -> frozenset[str]:
+    """The rows that may speak at this hook: those that guidance gives it and nobody has switched *off*."""
+    given = {row for row, entry in guidance.order_rows.each() if (entry.sign if signing else entry.select)}
+    return frozenset(given - off)
 
 
-def speaking(case: OrderCase, drafts: Drafts, off: frozenset[str], trace: Trace) -> list[OrderCard]:
-    """The cards of one draft after exclusions and tests under way; *off* are rows that are switched off."""
+def speaking(case: OrderCase, on: frozenset[str], trace: Trace) -> list[OrderCard]:
+    """The cards of one draft after exclusions and tests under way, by the rows that are *on*."""
     found: dict[str, OrderCard] = {}
     for row in rows_for(case):
-        if not is_on(row, case.s.guidance, off, signing=drafts.signing):
+        if row not in on:
             continue
         card = ROWS[row](case)
         if card is not None:
             found[row] = card
             trace.yes(row, "draft {}: {}", case.draft.place, ROWS[row].__doc__)
-    kept = [_without(card, _under_way(case.s)) for card in _not_excluded(found, trace)]
+    kept = [_without(card, _under_way(case)) for card in _not_excluded(found, trace)]
     return [card for card in kept if card.suggestions or not card.asks]
 
 
@@ -126,9 +126,9 @@ def _not_excluded(found: Mapping[str, OrderCard], trace: Trace) -> list[OrderCar
     return [card for row, card in found.items() if row not in gone]
 
 
-def _under_way(s: States) -> Callable[[LabDraft], bool]:
+def _under_way(case: OrderCase) -> Callable[[LabDraft], bool]:
     """Tests under way are not asked for again, urgent ones excepted (section 17)."""
-    return lambda lab: not lab.urgent and s.is_under_way(lab.test, lab.on)
+    return lambda lab: not lab.urgent and case.is_under_way(lab.test, lab.on)
 
 
 def _without(card: OrderCard, drop: Callable[[LabDraft], bool]) -> OrderCard:

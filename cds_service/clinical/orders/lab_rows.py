@@ -73,7 +73,7 @@ def wrong_test(case: OrderCase) -> OrderCard | None:
         return None
     if s.kidney.stage >= G3 or s.calcium.high or s.calcium.low or any(case.has(concept) for concept in RIGHT_TEST_IN):
         return None
-    fitting = s.known(Source.VITAMIN_D) and not _recent(s) and not s.is_under_way(VITAMIN_D_LAB, _day(draft))
+    fitting = s.known(Source.VITAMIN_D) and not _recent(s) and not case.is_under_way(VITAMIN_D_LAB, _day(draft))
     changes = (Change("recode", test=VITAMIN_D_LAB), REMOVE) if fitting else (REMOVE,)
     so = () if fitting else (say.SO_NO_TEST(),)
     name = s.guidance.labs[ACTIVE_D_LAB].name

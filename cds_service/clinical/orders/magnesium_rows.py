@@ -6,7 +6,8 @@ from cds_service.clinical.cards import drafts, findings, m_parts
 from cds_service.clinical.cards.drafts import CREATININE_LAB
 from cds_service.clinical.days import days_between
 from cds_service.clinical.facts import MedicationOrder, Source
-from cds_service.clinical.orders.case import CHELATING, MAGNESIUM, RALTEGRAVIR, OrderCase, is_by_mouth
+from cds_service.clinical.orders.case import OrderCase
+from cds_service.clinical.orders.kinds import CHELATING, MAGNESIUM, RALTEGRAVIR, is_by_mouth
 from cds_service.clinical.orders.parts import (
     card,
     creatinine_unless_known,

@@ -14,16 +14,8 @@ from cds_service.clinical.cards.drafts import (
 )
 from cds_service.clinical.facts import MedicationOrder, Source
 from cds_service.clinical.numbers import grouped, short
-from cds_service.clinical.orders.case import (
-    ACTIVE,
-    MAGNESIUM,
-    OrderCase,
-    is_course_grade,
-    is_once,
-    is_supplement,
-    total,
-    with_reasons,
-)
+from cds_service.clinical.orders.case import OrderCase, with_reasons
+from cds_service.clinical.orders.kinds import ACTIVE, MAGNESIUM, is_course_grade, is_once, is_supplement
 from cds_service.clinical.orders.parts import card, dated, labs_of, offers, remove, rhythm
 from cds_service.clinical.rules.gates import Hold, hard_holds
 from cds_service.clinical.states.bands import D, M
@@ -213,7 +205,7 @@ def high_dose(case: OrderCase) -> OrderCard | None:
         return None
     if not s.m.unknown or not s.known(Source.MAGNESIUM) or s.kidney.dialysis or not _makes_high_dose(case):
         return None
-    if s.is_under_way(MAGNESIUM_LAB, None):
+    if case.is_under_way(MAGNESIUM_LAB, None):
         return None
     labs = labs_of(drafts.labs([MAGNESIUM_LAB], drafts.magnesium_reason(s)))
     found = findings.unknown_magnesium(s)
@@ -227,11 +219,10 @@ def _makes_high_dose(case: OrderCase) -> bool:
         return False
     if counted.single >= limits.high_single or counted.per_day > limits.high_per_day:
         return True
-    others = case.beside(NUTRITIONAL)
-    was_high = total(others) > limits.high_per_day or any(
-        order.dose is not None and order.dose.single >= limits.high_single for order in others
+    was_high = case.among.total(case.drug, with_it=False) > limits.high_per_day or any(
+        order.dose is not None and order.dose.single >= limits.high_single for order in case.beside(NUTRITIONAL)
     )
-    return not was_high and total([*others, case.drug]) > limits.high_per_day
+    return not was_high and case.among.total(case.drug, with_it=True) > limits.high_per_day
 
 
 def two_products(case: OrderCase) -> OrderCard | None:
@@ -240,7 +231,7 @@ def two_products(case: OrderCase) -> OrderCard | None:
     if not case.adult or not _counts(drug, s):
         return None
     others = [order for order in distinct(case.beside(NUTRITIONAL)) if _counts(order, s) and not _same(order, drug)]
-    together = total([*case.beside(NUTRITIONAL), drug])
+    together = case.among.total(drug, with_it=True)
     if not others or together <= row.per_day_above:
         return None
     most = max(others, key=lambda order: (order.dose.per_day if order.dose else 0, order.name))

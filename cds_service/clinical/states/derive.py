@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Mapping
 from datetime import date
 
 from cds_service.clinical.datum import Datum
-from cds_service.clinical.days import days_between
+from cds_service.clinical.days import add_days, days_between
 from cds_service.clinical.factors import PHOSPHATE
-from cds_service.clinical.facts import LabResult, PatientFacts, Source
+from cds_service.clinical.facts import LabOrder, LabResult, PatientFacts, Source
 from cds_service.clinical.guidance_types import Guidance
 from cds_service.clinical.limits import Limits, Pair, PendingRules
 from cds_service.clinical.states import calcium, kidney, magnesium, people, therapy, vitamin_d
@@ -34,8 +36,8 @@ class Pending(Datum, frozen=True):
 class States(Datum, frozen=True):
     """What the logic knows of the patient on `today`. `indication` is the established indication, or empty.
 
-    `newest` is the newest usable result of each companion analyte that has one, `under_way` the tests that are pending,
-    `lacking` the sources that were not read whole.
+    `newest` is the newest usable result of each companion analyte that has one, `under_way` the days of the tests that
+    are pending, in order, by analyte; `lacking` are the sources that were not read whole.
     """
 
     facts: PatientFacts
@@ -51,7 +53,7 @@ class States(Datum, frozen=True):
     m: Magnesium
     indication: str
     newest: Mapping[str, LabResult]
-    under_way: tuple[Pending, ...]
+    under_way: Mapping[str, tuple[date, ...]]
     lacking: frozenset[Source]
 
     def known(self, *sources: Source) -> bool:
@@ -62,11 +64,17 @@ class States(Datum, frozen=True):
         """Whether the newest usable result of *analyte* is at most *days* old ("if none <= N d", section 14.2)."""
         return within(self.newest.get(analyte), days, self.today)
 
-    def is_under_way(self, test: str, on: date | None) -> bool:
-        """Whether *test*, on that day or today, would repeat one that is under way (section 17)."""
-        names, day = (test, self.guidance.labs[test].code), on or self.today
-        apart = self.limits.pending.apart
-        return any(p.analyte in names and abs(days_between(p.day, day)) <= apart for p in self.under_way)
+    def is_under_way(self, test: str, on: date | None, but: Pending | None = None) -> bool:
+        """Whether *test*, on that day or today, would repeat one that is under way, other than *but* (section 17)."""
+        if not self.under_way:
+            return False
+        names, day, apart = {test, self.guidance.labs[test].code}, on or self.today, self.limits.pending.apart
+        first, last = add_days(day, -apart), add_days(day, apart)
+        near = sum(bisect_right(days, last) - bisect_left(days, first) for days in map(self._days, names))
+        return near > (but is not None and but.analyte in names and first <= but.day <= last)
+
+    def _days(self, analyte: str) -> tuple[date, ...]:
+        return self.under_way.get(analyte, ())
 
     @property
     def potassium_low(self) -> bool:
@@ -195,19 +203,28 @@ def usable_companions(facts: PatientFacts, limits: Limits, today: date) -> dict[
     }
 
 
-def under_way(facts: PatientFacts, rules: PendingRules, today: date) -> tuple[Pending, ...]:
-    """Active or draft orders not more than 30 days past, and preliminary results at most 30 days old."""
-    found = []
+def under_way(facts: PatientFacts, rules: PendingRules, today: date) -> Mapping[str, tuple[date, ...]]:
+    """Active or draft orders not more than 30 days past, and preliminary results at most 30 days old: their days."""
+    if not (facts.lab_orders or facts.pending):
+        return {}
+    found: defaultdict[str, list[date]] = defaultdict(list)
     for order in facts.lab_orders:
-        if order.occurrence is not None:
-            if days_between(order.occurrence, today) <= rules.occurrence_past:
-                found.append(Pending(order.analyte, order.occurrence))
-        elif order.authored is not None and days_between(order.authored, today) <= rules.authored:
-            found.append(Pending(order.analyte, today))
-    found += [
-        Pending(test.analyte, today) for test in facts.pending if days_between(test.day, today) <= rules.preliminary
-    ]
-    return tuple(found)
+        pending = pending_order(order, rules, today)
+        if pending is not None:
+            found[pending.analyte].append(pending.day)
+    for test in facts.pending:
+        if days_between(test.day, today) <= rules.preliminary:
+            found[test.analyte].append(today)
+    return {analyte: tuple(sorted(days)) for analyte, days in found.items()}
+
+
+def pending_order(order: LabOrder, rules: PendingRules, today: date) -> Pending | None:
+    """What *order* has under way: without a day of its own a test of today."""
+    if order.occurrence is not None:
+        fresh = days_between(order.occurrence, today) <= rules.occurrence_past
+        return Pending(order.analyte, order.occurrence) if fresh else None
+    fresh = order.authored is not None and days_between(order.authored, today) <= rules.authored
+    return Pending(order.analyte, today) if fresh else None
 
 
 def _above(result: LabResult, limit: Pair) -> bool:
