@@ -312,7 +312,7 @@ def _dose(
     dose = count(dosages, each, combination=combination)
     if dose is None:
         return None, False
-    from_name = count(dosages, None, combination=combination) is None
+    from_name = each is not None and count(dosages, None, combination=combination) is None
     return (Dose.once(dose.single) if once else dose), from_name
 
 

@@ -64,15 +64,17 @@ class Hints:
     """What names and codes say of a drug; an order that tells it in several places joins what each of them says.
 
     `beside_units` count only beside a number of IU. `tells` are the kinds of names that were found, and whether there
-    is a number of IU and the drug can be known. `units` are IU in one piece of a clinical drug.
+    is a number of IU and the drug can be known. `units` are IU in one piece of a clinical drug. Strengths are looked
+    for in `text` once they are asked for; `joined` are those of several places.
     """
 
     coded: tuple[DrugMatch, ...] = ()
     named: tuple[DrugMatch, ...] = ()
     beside_units: tuple[DrugMatch, ...] = ()
     tells: frozenset[str] = frozenset()
-    strengths: Strengths = NO_STRENGTHS
     units: frozenset[int] = frozenset()
+    text: str = ""
+    joined: Strengths = NO_STRENGTHS
 
     @cached_property
     def drug(self) -> Drug | None:
@@ -92,9 +94,14 @@ class Hints:
             _distinct(self.named + other.named),
             _distinct(self.beside_units + other.beside_units),
             self.tells | other.tells,
-            self.strengths.joined_with(other.strengths),
             self.units | other.units,
+            joined=self.strengths.joined_with(other.strengths),
         )
+
+    @cached_property
+    def strengths(self) -> Strengths:
+        """The strengths that the names tell."""
+        return self.joined.joined_with(strengths(self.text)) if self.text else self.joined
 
     def each(self, *, combination: bool) -> Decimal | None:
         """IU of vitamin D in one piece: by the name, else by the code of a clinical drug."""
@@ -220,8 +227,8 @@ class DrugTerms:
             _distinct(match for named in found if named.kind == SPELLING for match in self._named[named]),
             _distinct(match for named in found if named.kind == BESIDE_UNITS for match in self._named[named]),
             frozenset(tells),
-            strengths(text),
             frozenset(self._units[code] for system, code in codes if code in self._units and system in RXNORM_SYSTEMS),
+            text,
         )
 
     def _is_readable(self, text: str) -> bool:

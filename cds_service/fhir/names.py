@@ -158,6 +158,8 @@ class NameFinder:
         found: dict[str, tuple[int, Named]] = {}
         for length, word in enumerate(words, start=1):
             nodes = [further for node in nodes for further in node.follow(word)]
+            if not nodes:
+                break
             found |= {named.kind: (length, named) for node in nodes for named in node.ends}
         return {self._ignored: found[self._ignored]} if self._ignored in found else found
 
