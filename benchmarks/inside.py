@@ -36,6 +36,7 @@ from cds_service.hooks.record import Call
 from cds_service.hooks.service import Engine
 from cds_service.serving.server import ALLOCATIONS_BEFORE_COLLECTION
 from cds_service.settings import NUMBERS_FOLDER, Settings
+from cds_service.web.incoming import PAST_FLASK
 
 ROUNDS, CALLS, WARM_UP = 5, 60, 30
 OBSERVATIONS = (1, 10, 100, 1_000, 10_000)
@@ -141,6 +142,7 @@ def caller(app: Flask, body: bytes, address: str = f"/cds-services/{SERVICE}") -
         "SERVER_PORT": "80",
         "HTTP_HOST": "localhost",
         "wsgi.url_scheme": "http",
+        PAST_FLASK: True,
     }
 
     def start_response(status: str, headers: list[tuple[str, str]], exc_info: object = None) -> None:

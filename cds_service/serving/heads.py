@@ -9,7 +9,7 @@ from typing import Protocol
 from wsgiref.types import WSGIEnvironment
 
 from cds_service.errors import MalformedRequest, UnclearHost, UnknownCoding
-from cds_service.web.incoming import RECEIVED
+from cds_service.web.incoming import PAST_FLASK, RECEIVED
 
 UNPREFIXED = frozenset({"CONTENT_TYPE", "CONTENT_LENGTH"})
 WITHOUT_HOST = "HTTP/1.0"
@@ -69,6 +69,7 @@ def environment_of(head: Head) -> WSGIEnvironment:
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
         RECEIVED: time.perf_counter(),
+        PAST_FLASK: True,
     }
     for name, value in head.headers.items():
         if "_" in name:

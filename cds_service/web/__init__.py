@@ -64,6 +64,7 @@ def init_app(
     site.init_app(app, playground=trials is not None, insights=seen, local=engine.guidance.local_digest)
     app.register_blueprint(openapi.blueprint)
     headers.init_app(app, settings)
+    # What begins and ends each request, in this order: a trace begins first, and of its end the numbers come first.
     if settings.otlp_endpoint is not None:
         from cds_service.web import tracing  # noqa: PLC0415 - an extra, which may not be there
 

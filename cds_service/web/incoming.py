@@ -22,6 +22,8 @@ from cds_service.trust.refusal import Untrusted
 if TYPE_CHECKING:  # slow to import, and needed with tokens alone
     from cds_service.trust.tokens import Caller
 
+PAST_FLASK = "cds_service.past_flask"
+"""Where the environment says that a call of a service may go past Flask (`web/application.py`)."""
 RECEIVED = "cds_service.received"
 """Where the environment holds when the server had the head of the request, by `time.perf_counter`."""
 CALLED = "services.call"
@@ -33,7 +35,10 @@ LENGTH = re.compile("[0-9]{1,15}")
 
 
 class Incoming:
-    """A request; the `engine` answers it. Every one has a `number`, which is told to the caller too."""
+    """A request; the `engine` answers it. Every one has a `number`, which is told to the caller too.
+
+    `method` is in capital letters, `path` as WSGI has it.
+    """
 
     engine: Engine
     caller: Caller | None = None
@@ -52,7 +57,7 @@ class Incoming:
     def __init__(self, environ: WSGIEnvironment) -> None:
         """Number it, and take note of when it came."""
         self.environ = environ
-        self.method: str = environ["REQUEST_METHOD"]
+        self.method: str = environ["REQUEST_METHOD"].upper()
         self.path: str = environ["PATH_INFO"]
         self.started: float = environ.get(RECEIVED) or time.perf_counter()
         self.number = secrets.token_hex(16)

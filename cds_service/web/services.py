@@ -34,11 +34,11 @@ def init_app(app: WebApplication, modes: Modes, keeper: FeedbackKeeper) -> None:
 
     @blueprint.post("/<service_id>")
     def call(service_id: str) -> Response:
-        """Only what is no service comes here, to be told so: the calls of services go past Flask."""
-        return answer(service_id, incoming())
+        """Call a service; its cards, or an error that says what to mend."""
+        return cards(service_id, incoming())
 
-    def answer(service_id: str, request: Incoming) -> Response:
-        """The cards of a service, or an error that says what to mend."""
+    def cards(service_id: str, request: Incoming) -> Response:
+        """The same, of a request that may have gone past Flask."""
         request.service = request.engine.registry.find(service_id).id
         if in_force(request, modes, keeper).is_off:
             return _json(NO_CARDS)
@@ -47,7 +47,7 @@ def init_app(app: WebApplication, modes: Modes, keeper: FeedbackKeeper) -> None:
 
     app.register_blueprint(blueprint)
     registry: Registry = app.extensions["cds_engine"].registry
-    app.calls |= {f"/cds-services/{service.id}": partial(answer, service.id) for service in registry.services}
+    app.services |= {f"/cds-services/{service.id}": partial(cards, service.id) for service in registry.services}
 
 
 class _Whole(Response):

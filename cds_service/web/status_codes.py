@@ -91,8 +91,15 @@ def check_refused(request: Incoming) -> None:
         raise refused
 
 
-def answer(error: Exception, request: Incoming) -> Response:
+def answer_to(error: Exception, request: Incoming) -> Response:
     """What is answered to a *request* that ended in *error*."""
+    try:
+        return _told(error, request)
+    except Exception as fault:  # noqa: BLE001 - of whatever kind, it is ours
+        return _bug(fault)
+
+
+def _told(error: Exception, request: Incoming) -> Response:
     if isinstance(error, RequestError):
         return _request_error(error, request)
     if isinstance(error, Untrusted):
@@ -144,11 +151,15 @@ def _http_error(error: HTTPException, request: Incoming) -> Response:
 
 
 def _bug(error: Exception) -> Response:
-    """A fault of ours: the type and place are logged, never the request (no patient data in logs)."""
+    log_fault(error)
+    return _answer(500, "exception", "This is a fault of the service, not of the request; it has been logged")
+
+
+def log_fault(error: Exception) -> None:
+    """Log a fault of ours: its type and place, never the request (no patient data in logs)."""
     frames = error.__traceback__
     where = "unknown"
     while frames is not None:
         where = f"{frames.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{frames.tb_lineno}"
         frames = frames.tb_next
     LOG.error("unexpected %s at %s", type(error).__name__, where)
-    return _answer(500, "exception", "This is a fault of the service, not of the request; it has been logged")

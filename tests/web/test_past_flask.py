@@ -1,4 +1,4 @@
-"""The calls of services go past Flask: nothing that a caller, an operator or the log sees tells which way one went."""
+"""Calls of services go past Flask with our own server: nothing that anybody sees tells which way one went."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import logging
 from typing import Any
 
 import pytest
+from flask import abort
 from flask.testing import FlaskClient
 
 from cds_service import create_app
 from cds_service.settings import Settings
-from cds_service.web.application import WebApplication
-from tests.web.calls import LOCAL, TODAY, URL, Json, golden, meaning, problem
-from tests.web.refused import REFUSED, Refused
+from cds_service.web.incoming import PAST_FLASK
+from tests.web.calls import DISCOVERY, LOCAL, TODAY, URL, Json, golden, meaning
+from tests.web.refused import REFUSED, SURNAME, Refused
 
 CALLS = [
     Refused("cards", 200, "", golden()),
@@ -23,14 +24,11 @@ OF_ONE_CALL = {"request", "milliseconds"}
 """What no two calls share in the log."""
 
 
-def _app(*, past_flask: bool, **settings: Any) -> WebApplication:
-    """An application by *settings*; where it is not to go past Flask it has the addresses of no services."""
-    app = create_app(Settings(as_of=TODAY, **settings))
-    assert isinstance(app, WebApplication)
-    assert URL in app.calls
-    if not past_flask:
-        app.calls.clear()
-    return app
+def _client(*, past_flask: bool, **settings: Any) -> FlaskClient:
+    """A client of an application by *settings*, whose calls of services may go past Flask or not."""
+    client = create_app(Settings(as_of=TODAY, **settings)).test_client()
+    client.environ_base |= {PAST_FLASK: "yes"} if past_flask else {}
+    return client
 
 
 def _seen(client: FlaskClient, row: Refused, headers: Json, caplog: pytest.LogCaptureFixture) -> tuple[Any, ...]:
@@ -50,7 +48,7 @@ def _seen(client: FlaskClient, row: Refused, headers: Json, caplog: pytest.LogCa
 @pytest.mark.parametrize("headers", [{}, {"Origin": LOCAL}], ids=["of a program", "of a browser"])
 def test_either_way(mode: str, headers: Json, caplog: pytest.LogCaptureFixture) -> None:
     """Calls of every kind are answered and logged the same, whichever way they go."""
-    past, through = (_app(past_flask=way, mode=mode).test_client() for way in (True, False))
+    past, through = (_client(past_flask=way, mode=mode) for way in (True, False))
     with caplog.at_level(logging.INFO, "cds_service.audit"):
         differing = [
             row.name for row in CALLS if _seen(past, row, headers, caplog) != _seen(through, row, headers, caplog)
@@ -60,15 +58,26 @@ def test_either_way(mode: str, headers: Json, caplog: pytest.LogCaptureFixture) 
 
 
 @pytest.mark.parametrize("past_flask", [True, False])
-def test_a_fault_at_the_end(*, past_flask: bool) -> None:
-    """A fault in what is done after each call is 500 with an OperationOutcome, as one before it."""
-    app = _app(past_flask=past_flask)
+def test_a_fault_at_the_end(caplog: pytest.LogCaptureFixture, *, past_flask: bool) -> None:
+    """A fault in what is done after each call is logged, and takes neither cards nor what comes after it away."""
+    client = _client(past_flask=past_flask)
 
     def fail(*_: object) -> None:
-        raise RuntimeError
+        raise RuntimeError(SURNAME)
 
-    app.ends.append(fail)
-    response = app.test_client().post(URL, json=golden())
+    client.application.ends.insert(0, fail)  # type: ignore[attr-defined]
+    response = client.post(URL, json=golden())
 
-    assert response.status_code == 500
-    assert "fault of the service" in problem(response)
+    assert meaning(response) == meaning(_client(past_flask=past_flask).post(URL, json=golden()))
+    assert "X-Request-ID" in response.headers
+    assert "unexpected RuntimeError" in caplog.text
+    assert SURNAME not in caplog.text
+
+
+@pytest.mark.parametrize(("past_flask", "passed"), [(True, 1), (False, 0)])
+def test_what_others_put_before_each_request(*, past_flask: bool, passed: int) -> None:
+    """Who builds on the application may guard all of it as Flask has it: with another server no call goes past that."""
+    client = _client(past_flask=past_flask)
+    client.application.before_request(lambda: abort(403))
+
+    assert [client.post(URL, json=golden()).status_code, client.get(DISCOVERY).status_code] == [(403, 200)[passed], 403]
