@@ -190,3 +190,14 @@ class StoreUnavailable(RequestError):
 
     code = "no-store"
     retry_after = 5
+
+
+def let_go(error: BaseException | None) -> None:
+    """Let go of the frames that *error*, which is told by now, went through.
+
+    They know the call with its body and its connection, and the call knows the error: each would keep the other until
+    Python next looks for circles.
+    """
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__

@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 from wsgiref.types import WSGIApplication, WSGIEnvironment
 
-from cds_service.errors import ClientGone, Overloaded, RequestError, TookTooLong
+from cds_service.errors import ClientGone, Overloaded, RequestError, TookTooLong, let_go
 from cds_service.hooks.memory import ANYONE
 from cds_service.serving import heads
 from cds_service.serving.bodies import Bodies, BodyLimits, Held, RsgiExchange
@@ -173,15 +173,8 @@ class Front:
 
     def _refuse(self, environment: WSGIEnvironment, refusal: RequestError | Untrusted) -> WholeAnswer:
         status, headers, body = _call(self._application, {**environment, REFUSED: refusal}, b"")
-        _let_go(refusal)
+        let_go(refusal)
         return WholeAnswer(status, [*headers, ("Connection", "close")], body)
-
-
-def _let_go(error: BaseException | None) -> None:
-    """Let go of the frames that *error* went through: they know the connection, and would keep it open for a while."""
-    while error is not None:
-        error.__traceback__ = None
-        error = error.__cause__ or error.__context__
 
 
 def _watch(over: asyncio.Future[None], exchange: RsgiExchange) -> None:

@@ -29,6 +29,7 @@ from cds_service.errors import (
     UnknownService,
     WrongMediaType,
     WrongPatient,
+    let_go,
 )
 from cds_service.fhir.outcome import operation_outcome
 from cds_service.trust.refusal import Untrusted
@@ -97,6 +98,8 @@ def answer_to(error: Exception, request: Incoming) -> Response:
         return _told(error, request)
     except Exception as fault:  # noqa: BLE001 - of whatever kind, it is ours
         return _bug(fault)
+    finally:
+        let_go(error)
 
 
 def _told(error: Exception, request: Incoming) -> Response:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import tracemalloc
+from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import abort
 from flask.testing import FlaskClient
+from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from cds_service import create_app
 from cds_service.settings import Settings
@@ -20,6 +24,7 @@ CALLS = [
     Refused("odd slashes", 200, "", golden(), url=f"{URL}//"),
     *(row for row in REFUSED if row.url == URL and row.method == "POST"),
 ]
+MEGABYTE = 1024 * 1024
 OF_ONE_CALL = {"request", "milliseconds"}
 """What no two calls share in the log."""
 
@@ -81,3 +86,29 @@ def test_what_others_put_before_each_request(*, past_flask: bool, passed: int) -
     client.application.before_request(lambda: abort(403))
 
     assert [client.post(URL, json=golden()).status_code, client.get(DISCOVERY).status_code] == [(403, 200)[passed], 403]
+
+
+@pytest.mark.parametrize("past_flask", [True, False])
+@pytest.mark.parametrize("url", [URL, f"{URL}/feedback"])
+def test_nothing_keeps_a_refused_body(tmp_path: Path, url: str, *, past_flask: bool) -> None:
+    """A body that was refused is gone with its answer, and does not wait until Python looks for circles."""
+    app = _client(past_flask=past_flask, feedback=True, database_url=f"sqlite:///{tmp_path}/db").application
+
+    def refused(body: bytes) -> None:
+        call = EnvironBuilder(path=url, method="POST", data=body, content_type="application/json").get_environ()
+        _, status, _ = run_wsgi_app(app, call | ({PAST_FLASK: "yes"} if past_flask else {}))
+        assert status == "400 BAD REQUEST"
+
+    refused(b"{")  # what is made at the first call stays
+    gc.disable()
+    tracemalloc.start()
+    try:
+        for _ in range(4):
+            refused(b"[" + b" " * MEGABYTE + b"]")
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+        app.extensions["cds_close"]()
+
+    assert kept < MEGABYTE
