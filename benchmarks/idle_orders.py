@@ -3,10 +3,10 @@
     .venv/bin/python -m benchmarks.idle_orders
 
 An order-select for amoxicillin, with the prefetch of a typical chart, is counted above an empty echo: an address of the
-same application that reads the same body and answers `{"cards": []}`. Both go through the whole web layer, in one
-process under callgrind (valgrind). What the calls leave to be written is counted too, all of it in one transaction:
-usually it holds what comes in a fifth of a second, which is nearly nothing under callgrind, and how much would hang on
-the clock. So would how often the modes are looked at meanwhile, which they are not here.
+same application that reads the same body and answers `{"cards": []}`. Both go through the whole web layer, past Flask,
+in one process under callgrind (valgrind). What the calls leave to be written is counted too, all of it in one
+transaction: usually it holds what comes in a fifth of a second, which is nearly nothing under callgrind, and how much
+would hang on the clock. So would how often the modes are looked at meanwhile, which they are not here.
 """
 
 from __future__ import annotations
@@ -19,14 +19,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
-from flask import Flask, Response, request
+from flask import Response
 
-from benchmarks.inside import application, caller
+from benchmarks.inside import LARGEST_BODY, application, caller
 from benchmarks.instructions import between_marks
 from benchmarks.payloads import AS_OF, own
 from cds_service import kept_modes
 from cds_service.feedback import recorder
 from cds_service.hooks.order_hooks import SELECT
+from cds_service.web.application import WebApplication
+from cds_service.web.incoming import Incoming
 
 ECHO = "/echo"
 ADDRESSES = (ECHO, f"/cds-services/{SELECT}")
@@ -69,14 +71,14 @@ def make_calls() -> None:
         os.getppid()
 
 
-def add_echo(app: Flask) -> None:
+def add_echo(app: WebApplication) -> None:
     """An address that reads the body and answers without a card."""
 
-    def echo() -> Response:
-        request.get_data(cache=False)
+    def echo(request: Incoming) -> Response:
+        request.body(LARGEST_BODY)
         return Response(b'{"cards":[]}', mimetype="application/json")
 
-    app.add_url_rule(ECHO, methods=["POST"], view_func=echo)
+    app.services[ECHO] = echo
 
 
 def order_of_another_kind() -> bytes:

@@ -36,6 +36,7 @@ from cds_service.hooks.record import Call
 from cds_service.hooks.service import Engine
 from cds_service.serving.server import ALLOCATIONS_BEFORE_COLLECTION
 from cds_service.settings import NUMBERS_FOLDER, Settings
+from cds_service.web.application import WebApplication
 from cds_service.web.incoming import PAST_FLASK
 
 ROUNDS, CALLS, WARM_UP = 5, 60, 30
@@ -79,7 +80,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 @contextmanager
-def application(folder: Path, as_of: date) -> Iterator[Flask]:
+def application(folder: Path, as_of: date) -> Iterator[WebApplication]:
     """The application with its files in *folder*, a line of log for a call, and what the server tells the collector."""
     os.environ[NUMBERS_FOLDER] = str(folder)  # before anything counts
     logs.set_up()

@@ -8,8 +8,6 @@ from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, cast
 
-from flask import Flask
-
 from cds_service import settings as settings_module
 from cds_service import web
 from cds_service.clinical.cards.catalogue import MAY_BE_CRITICAL
@@ -311,7 +309,7 @@ def build_playground(settings: Settings, engine: Engine, keeper: FeedbackKeeper)
     )
 
 
-def create_app(settings: Settings | None = None, engine: Engine | None = None) -> Flask:
+def create_app(settings: Settings | None = None, engine: Engine | None = None) -> WebApplication:
     """The WSGI application, by *settings* or those of the environment; around an *engine* that was built by them.
 
     Raises:
