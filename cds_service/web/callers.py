@@ -67,7 +67,7 @@ class Trust:
         """The URL that is called, as it may be written: with one slash more or less, or as it was written."""
         as_called = environ.get(AS_CALLED, environ["PATH_INFO"]).encode("latin-1").decode(errors="replace")
         plain = f"{self.public_url}{meant(as_called)}"
-        return dict.fromkeys((plain, f"{plain}/", f"{self.public_url}/{as_called.removeprefix('/')}"))
+        return dict.fromkeys((plain, f"{plain}/", f"{self.public_url}{as_called}"))
 
 
 def init_app(app: WebApplication, trust: Trust | None) -> None:
