@@ -195,10 +195,20 @@ SHAPES: Mapping[str, Callable[[int], Json]] = {
 """What a chart may hold many of: prefetch keys with so many of it."""
 
 
+OTHERS = (
+    "furosemide", "hydrochlorothiazide", "omeprazole", "digoxin", "phenytoin", "carbamazepine", "prednisone",
+    "cisplatin", "orlistat", "tacrolimus", "amphotericin b", "gentamicin", "rifampicin",
+)  # fmt: skip
+"""Drugs of sets that no row of the order hooks reads."""
 DRAFTS: Mapping[str, Callable[[int], Json]] = {
     "drafts of vitamin D, the same": lambda _: vitamin_d(2_000),
     "drafts of vitamin D, each with its dose": lambda n: vitamin_d(2_000 + n),
     "drafts of active vitamin D, each with its dose": lambda n: vitamin_d(n, "calcitriol"),
+    "drafts of active vitamin D, each beside other drugs in its name": lambda n: order(
+        medicationCodeableConcept={
+            "text": " ".join(["calcitriol", *(drug for bit, drug in enumerate(OTHERS) if n >> bit & 1)])
+        }
+    ),
     "drafts of magnesium beside drugs that bind it": lambda n: order(
         medicationCodeableConcept={"text": f"magnesium oxide {n} mg" if n % 2 else f"levothyroxine {n} mcg"}
     ),

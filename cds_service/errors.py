@@ -198,6 +198,6 @@ def let_go(error: BaseException | None) -> None:
     They know the call with its body and its connection, and the call knows the error: each would keep the other until
     Python next looks for circles.
     """
-    while error is not None:
+    while error is not None and error.__traceback__ is not None:  # one that has none was here, or was never raised
         error.__traceback__ = None
         error = error.__cause__ or error.__context__

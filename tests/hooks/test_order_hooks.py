@@ -483,6 +483,16 @@ def test_binding_drugs_are_all_told_in_one_click():
     assert topics(SELECT, became, chart=chart) == []
 
 
+@for_each("beside", ["ab", "aab", "aaba"])
+def test_copies_do_not_change_how_far_apart(beside: str):
+    """O13: of drugs that are called the same and bind differently the first counts, however many copies there are."""
+    texts = {"a": "ciprofloxacin 500 mg", "b": "ciprofloxacin with levothyroxine"}
+    others = [draft(texts[kind], f"other-{number}") for number, kind in enumerate(beside)]
+    (card,) = cards(SELECT, draft("magnesium oxide"), *others, context={"selections": ["d1"]})
+
+    assert card["summary"] == "Ciprofloxacin binds magnesium: give it 2 h before or 6 h after magnesium."
+
+
 def test_label_only_instruction_is_known_again():
     """Of a drug whose label has the interval, the sentence that was added silences the row too."""
     chart = {"medications": [order("penicillamine")]}

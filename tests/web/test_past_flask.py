@@ -14,6 +14,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from cds_service import create_app
+from cds_service.errors import let_go
 from cds_service.settings import Settings
 from cds_service.web.incoming import PAST_FLASK
 from tests.web.calls import DISCOVERY, LOCAL, TODAY, URL, Json, golden, meaning
@@ -86,6 +87,18 @@ def test_what_others_put_before_each_request(*, past_flask: bool, passed: int) -
     client.application.before_request(lambda: abort(403))
 
     assert [client.post(URL, json=golden()).status_code, client.get(DISCOVERY).status_code] == [(403, 200)[passed], 403]
+
+
+def test_errors_in_a_circle_are_let_go_of() -> None:
+    """An error whose cause came of it in turn lets go of its frames, and that ends."""
+    errors = [ValueError(), KeyError()]
+    for error in errors:
+        with pytest.raises(type(error)):
+            raise error
+    errors[0].__cause__, errors[1].__cause__ = errors[1], errors[0]
+    let_go(errors[0])
+
+    assert [error.__traceback__ for error in errors] == [None, None]
 
 
 @pytest.mark.parametrize("past_flask", [True, False])

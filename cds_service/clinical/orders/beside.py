@@ -15,7 +15,10 @@ from itertools import islice
 
 from cds_service.clinical.facts import Dose, Drafted, Drafts, LabOrder, MedicationOrder, PatientFacts, Source
 from cds_service.clinical.orders.kinds import (
+    ACTIVE,
+    CHELATING,
     MAGNESIUM,
+    RALTEGRAVIR,
     is_by_mouth,
     is_course_grade,
     is_current,
@@ -26,14 +29,17 @@ from cds_service.clinical.rules import gates
 from cds_service.clinical.rules.gates import Closed
 from cds_service.clinical.states import derive, therapy
 from cds_service.clinical.states.derive import Pending, States
-from cds_service.clinical.states.therapy import NUTRITIONAL
+from cds_service.clinical.states.therapy import COMBINATION, NUTRITIONAL
 from cds_service.clinical.trace import Trace
+from cds_service.clinical.words import order_phrases as say
 from cds_service.clinical.words import phrases
 
 REPLACEMENT_SOURCES = (
     Source.VITAMIN_D, Source.MAGNESIUM, Source.CHEMISTRY, Source.KIDNEY, Source.CONDITIONS, Source.MEDICATIONS
 )  # fmt: skip
 """What must be known whole before another drug or rhythm is offered (part 4)."""
+READ = frozenset({NUTRITIONAL, ACTIVE, MAGNESIUM, CHELATING, RALTEGRAVIR})
+"""The sets of drugs that a row reads of an order beside a draft."""
 ENOUGH = 2
 """Of what is the same: one, and one more where that is the draft that asks."""
 PLACES = 9
@@ -142,10 +148,18 @@ def _kept(entries: list[Entry], s: States) -> set[int]:
 
 def _kind(order: MedicationOrder, s: States) -> Hashable:
     """All that a row asks of an order beside a draft, but for how many IU it is."""
-    dose = order.dose
+    dose, groups = order.dose, order.groups
     size = None if dose is None else (dose.is_once, dose.single >= s.limits.therapy.high_single)
-    of_drug = (order.name, order.sets, order.groups, order.unresolved, order.parenteral, order.trace)
-    return (*of_drug, size, is_course_grade(order, s), is_supplement(order, s))
+    of_drug = (order.name, order.sets & READ, COMBINATION in groups, min(groups & say.GAPS.keys(), default=""))
+    return (
+        *of_drug,
+        order.unresolved,
+        order.parenteral,
+        order.trace,
+        size,
+        is_course_grade(order, s),
+        is_supplement(order, s),
+    )
 
 
 def _same(order: MedicationOrder) -> Same:

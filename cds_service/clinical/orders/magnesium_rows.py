@@ -135,11 +135,14 @@ def binding_drug(case: OrderCase) -> OrderCard | None:
 
 
 def _binding(case: OrderCase) -> list[tuple[MedicationOrder, str]]:
-    """The pairs that are new: the draft itself beside magnesium, or each drug beside a draft of magnesium."""
+    """The pairs that are new: the draft itself beside magnesium, or each drug beside a draft of magnesium.
+
+    Of orders with one name the first counts.
+    """
     if is_by_mouth(case.drug, CHELATING):
         drugs = [case.drug] if case.by_mouth(MAGNESIUM) else []
     else:
-        drugs = list({order.name: order for order in case.by_mouth(CHELATING)}.values())
+        drugs = list({order.name: order for order in reversed(case.by_mouth(CHELATING))}.values())
     found = [(order, group) for order in drugs for group in sorted(order.groups & say.GAPS.keys())[:1]]
     return sorted(found, key=lambda pair: pair[0].name)
 
