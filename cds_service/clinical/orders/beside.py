@@ -13,7 +13,7 @@ from fractions import Fraction
 from heapq import nlargest
 from itertools import islice
 
-from cds_service.clinical.facts import Dose, Drafted, Drafts, LabOrder, MedicationOrder, PatientFacts, Source
+from cds_service.clinical.facts import Drafted, Drafts, LabOrder, MedicationOrder, PatientFacts, Source
 from cds_service.clinical.orders.kinds import (
     ACTIVE,
     CHELATING,
@@ -21,7 +21,6 @@ from cds_service.clinical.orders.kinds import (
     RALTEGRAVIR,
     is_by_mouth,
     is_course_grade,
-    is_current,
     is_supplement,
     is_trace,
 )
@@ -29,7 +28,7 @@ from cds_service.clinical.rules import gates
 from cds_service.clinical.rules.gates import Closed
 from cds_service.clinical.states import derive, therapy
 from cds_service.clinical.states.derive import Pending, States
-from cds_service.clinical.states.therapy import COMBINATION, NUTRITIONAL
+from cds_service.clinical.states.therapy import COMBINATION, NUTRITIONAL, Same, is_current, same
 from cds_service.clinical.trace import Trace
 from cds_service.clinical.words import order_phrases as say
 from cds_service.clinical.words import phrases
@@ -47,8 +46,6 @@ PLACES = 9
 
 Entry = tuple[int | None, MedicationOrder]
 """An order, and the place of the draft that it is, if it is one."""
-Same = tuple[str, frozenset[str], Dose | None]
-"""Drug and dose: what orders have in common that count once (section 7.4)."""
 Orders = tuple[MedicationOrder, ...]
 
 
@@ -65,7 +62,7 @@ class Beside:
         self._kept = [entries[place] for place in sorted(_kept(entries, s))]
         self._all = tuple(order for _, order in self._kept)
         self._places = {place for place, _ in self._kept}
-        self._counted = Counter(_same(order) for _, order in entries if NUTRITIONAL in order.sets)
+        self._counted = Counter(same(order) for _, order in entries if NUTRITIONAL in order.sets)
         self._total = sum(map(_per_day, self._counted), Fraction(0))
         self._closed: dict[Orders, tuple[Closed, ...]] = {}
         written = [order for order in facts.medications if order.status != "draft"]
@@ -85,9 +82,9 @@ class Beside:
 
     def total(self, drug: MedicationOrder, *, with_it: bool) -> int:
         """IU of vitamin D a day of all orders, with or without *drug* of a draft; identical ones once (7.4)."""
-        same = _same(drug)
-        left_out = not with_it and self._counted[same] == 1
-        return round(round(self._total - _per_day(same) if left_out else self._total, PLACES))
+        identical = same(drug)
+        left_out = not with_it and self._counted[identical] == 1
+        return round(round(self._total - _per_day(identical) if left_out else self._total, PLACES))
 
     def closed(self, others: Orders) -> tuple[Closed, ...]:
         """Why no other drug or rhythm may be offered beside *others* (part 4): the gates of a course, and sources."""
@@ -138,11 +135,11 @@ def _kept(entries: list[Entry], s: States) -> set[int]:
     """
     kinds: defaultdict[Hashable, defaultdict[Same, list[int]]] = defaultdict(lambda: defaultdict(list))
     for place, (_, order) in enumerate(entries):
-        kinds[_kind(order, s)][_same(order)].append(place)
+        kinds[_kind(order, s)][same(order)].append(place)
     found: set[int] = set()
     for doses in kinds.values():
-        for same in (*islice(doses, ENOUGH), *nlargest(ENOUGH, doses, key=_per_day)):
-            found.update(doses[same][:ENOUGH])
+        for identical in (*islice(doses, ENOUGH), *nlargest(ENOUGH, doses, key=_per_day)):
+            found.update(doses[identical][:ENOUGH])
     return found
 
 
@@ -162,12 +159,8 @@ def _kind(order: MedicationOrder, s: States) -> Hashable:
     )
 
 
-def _same(order: MedicationOrder) -> Same:
-    return order.name, order.groups, order.dose
-
-
-def _per_day(same: Same) -> Fraction:
-    dose = same[2]
+def _per_day(identical: Same) -> Fraction:
+    _, _, dose = identical
     return Fraction(0) if dose is None else Fraction(dose.per_day)
 
 

@@ -16,15 +16,22 @@ from cds_service.clinical.states.people import Problems
 class OrderCase(Datum, frozen=True):
     """One draft, and what it is judged by.
 
-    `s` are the states of the chart, in which the tests of all drafts are under way. `others` are the current orders of
-    the chart and the other drafts, enough of each kind; `renews`: it continues an order that is in the chart.
+    `others` are the current orders of the chart and the other drafts, enough of each kind.
     """
 
-    s: States
     draft: Drafted
     among: Beside
     others: tuple[MedicationOrder, ...]
-    renews: bool
+
+    @property
+    def s(self) -> States:
+        """The states of the chart, in which the tests of all drafts are under way."""
+        return self.among.s
+
+    @property
+    def renews(self) -> bool:
+        """Whether it continues an order that is in the chart."""
+        return self.among.renews(self.draft)
 
     @property
     def drug(self) -> MedicationOrder:
@@ -77,7 +84,7 @@ def chart(facts: PatientFacts, drafts: Drafts) -> PatientFacts:
 
 def of_draft(draft: Drafted, among: Beside) -> OrderCase:
     """The case of *draft*, which is one of those that are *among* each other."""
-    return OrderCase(among.s, draft, among, among.others(draft), among.renews(draft))
+    return OrderCase(draft, among, among.others(draft))
 
 
 def with_reasons(s: States, draft: Drafted) -> States:

@@ -1,10 +1,8 @@
-"""What the order of a drug is to the rows (9.3; order hooks, part 2): by mouth, a trace, a course, current."""
+"""What the order of a drug is to the rows (9.3; order hooks, part 2): by mouth, a trace, a supplement, a course."""
 
 from __future__ import annotations
 
-from datetime import date
-
-from cds_service.clinical.facts import Dose, MedicationOrder
+from cds_service.clinical.facts import MedicationOrder
 from cds_service.clinical.rules import gates
 from cds_service.clinical.states import therapy
 from cds_service.clinical.states.derive import States
@@ -31,13 +29,3 @@ def is_course_grade(order: MedicationOrder, s: States) -> bool:
 def is_trace(order: MedicationOrder) -> bool:
     """Vitamin D of unknown dose among a little of much: that much is sure, that it is little."""
     return order.trace and order.dose is None
-
-
-def is_once(dose: Dose | None) -> bool:
-    """Whether there is one dose and no more."""
-    return dose is not None and dose.is_once
-
-
-def is_current(order: MedicationOrder, today: date) -> bool:
-    """Whether an order of the chart is active, and not over."""
-    return order.status == "active" and not therapy.is_past(order, today)

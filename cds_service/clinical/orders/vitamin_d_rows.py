@@ -15,12 +15,12 @@ from cds_service.clinical.cards.drafts import (
 from cds_service.clinical.facts import MedicationOrder, Source
 from cds_service.clinical.numbers import grouped, short
 from cds_service.clinical.orders.case import OrderCase, with_reasons
-from cds_service.clinical.orders.kinds import ACTIVE, MAGNESIUM, is_course_grade, is_once, is_supplement
+from cds_service.clinical.orders.kinds import ACTIVE, MAGNESIUM, is_course_grade, is_supplement
 from cds_service.clinical.orders.parts import card, dated, labs_of, offers, remove, rhythm
 from cds_service.clinical.rules.gates import Hold, hard_holds
 from cds_service.clinical.states.bands import D, M
 from cds_service.clinical.states.derive import States
-from cds_service.clinical.states.therapy import COMBINATION, NUTRITIONAL, distinct
+from cds_service.clinical.states.therapy import COMBINATION, NUTRITIONAL, distinct, same
 from cds_service.clinical.words import order_phrases as say
 from cds_service.clinical.words import phrases, wording
 from cds_service.clinical.words.card import Indicator, Text
@@ -230,7 +230,7 @@ def two_products(case: OrderCase) -> OrderCard | None:
     s, drug, row = case.s, case.drug, case.s.guidance.order_rows.O8
     if not case.adult or not _counts(drug, s):
         return None
-    others = [order for order in distinct(case.beside(NUTRITIONAL)) if _counts(order, s) and not _same(order, drug)]
+    others = [order for order in distinct(case.beside(NUTRITIONAL)) if _counts(order, s) and same(order) != same(drug)]
     together = case.among.total(drug, with_it=True)
     if not others or together <= row.per_day_above:
         return None
@@ -243,10 +243,5 @@ def two_products(case: OrderCase) -> OrderCard | None:
 
 def _counts(order: MedicationOrder, s: States) -> bool:
     """Vitamin D of which the IU a day are known, and more than a supplement."""
-    known = order.dose is not None and not is_once(order.dose)
+    known = order.dose is not None and not order.dose.is_once
     return known and NUTRITIONAL in order.sets and not is_supplement(order, s)
-
-
-def _same(one: MedicationOrder, other: MedicationOrder) -> bool:
-    """The same drug, dose and interval: a renewal."""
-    return (one.name, one.groups, one.dose) == (other.name, other.groups, other.dose)

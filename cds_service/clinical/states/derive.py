@@ -70,11 +70,10 @@ class States(Datum, frozen=True):
             return False
         names, day, apart = {test, self.guidance.labs[test].code}, on or self.today, self.limits.pending.apart
         first, last = add_days(day, -apart), add_days(day, apart)
-        near = sum(bisect_right(days, last) - bisect_left(days, first) for days in map(self._days, names))
-        return near > (but is not None and but.analyte in names and first <= but.day <= last)
-
-    def _days(self, analyte: str) -> tuple[date, ...]:
-        return self.under_way.get(analyte, ())
+        listed = [self.under_way[name] for name in names if name in self.under_way]
+        count = sum(bisect_right(days, last) - bisect_left(days, first) for days in listed)
+        left_out = 1 if but is not None and but.analyte in names and first <= but.day <= last else 0
+        return count > left_out
 
     @property
     def potassium_low(self) -> bool:

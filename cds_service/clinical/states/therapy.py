@@ -10,7 +10,7 @@ from operator import attrgetter
 
 from cds_service.clinical.datum import Datum
 from cds_service.clinical.days import add_days, days_between, whole_months
-from cds_service.clinical.facts import MedicationOrder
+from cds_service.clinical.facts import Dose, MedicationOrder
 from cds_service.clinical.limits import TherapyLimits
 
 NUTRITIONAL, ACTIVE_FORM = "nutritional-vitd", "active-vitd"
@@ -69,7 +69,7 @@ class Therapy(Datum, frozen=True):
 def assess(orders: Sequence[MedicationOrder], limits: TherapyLimits, today: date) -> Therapy:
     """Derive the therapy from all orders."""
     listed = _in_order({o.told: o for o in reversed(orders)}.values())
-    current = [o for o in listed if o.status == "active" and not is_past(o, today)]
+    current = [o for o in listed if is_current(o, today)]
     standing = (*current, *[o for o in listed if o.status == "draft"])
     by_set = _by_set(current)
     nutritional = [o for o in listed if NUTRITIONAL in o.sets]
@@ -113,9 +113,23 @@ def order_key(order: MedicationOrder) -> tuple[str, ...]:
     return (order.name, *map(str, facts), *sorted(order.sets), *sorted(order.groups))
 
 
+Same = tuple[str, frozenset[str], Dose | None]
+"""What identical orders have in common, which count once (section 7.4): the drug, the dose and the interval."""
+
+
+def same(order: MedicationOrder) -> Same:
+    """What makes another order identical to *order*."""
+    return order.name, order.groups, order.dose
+
+
 def distinct(orders: Iterable[MedicationOrder]) -> list[MedicationOrder]:
-    """Identical orders count once (section 7.4): the same drug, dose and interval."""
-    return list({(o.name, o.groups, o.dose): o for o in orders}.values())
+    """Identical orders count once."""
+    return list({same(order): order for order in orders}.values())
+
+
+def is_current(order: MedicationOrder, today: date) -> bool:
+    """Whether *order* is active, and not over."""
+    return order.status == "active" and not is_past(order, today)
 
 
 def is_past(order: MedicationOrder, today: date) -> bool:
@@ -164,7 +178,7 @@ def _course(nutritional: list[MedicationOrder], limits: TherapyLimits, today: da
 
 
 def _counts_as_course(order: MedicationOrder, limits: TherapyLimits, today: date) -> bool:
-    if order.status == "active" and not is_past(order, today):
+    if is_current(order, today):
         return True
     end = end_of(order, limits, today)
     return end is not None and days_between(end, today) <= limits.course_counts_days
@@ -174,7 +188,7 @@ def _preference(order: MedicationOrder, today: date) -> tuple[bool, Decimal, int
     """A current order before an ended one, then the most IU a day (unknown lowest), then the earliest start."""
     per_day = Decimal(-1) if order.dose is None else order.dose.per_day
     start = order.start.toordinal() if order.start is not None else 10**7
-    return (order.status != "active" or is_past(order, today), -per_day, start)
+    return (not is_current(order, today), -per_day, start)
 
 
 def _chain_start(order: MedicationOrder, graded: list[MedicationOrder], limits: TherapyLimits, today: date) -> date:
@@ -203,7 +217,7 @@ def _is_recent_d2(order: MedicationOrder, limits: TherapyLimits, today: date) ->
     """An ergocalciferol order that is current, or ended at most 180 days ago or on an unknown day (section 3.2)."""
     if "d2" not in order.groups or order.status == "draft":
         return False
-    if order.status == "active" and not is_past(order, today):
+    if is_current(order, today):
         return True
     end = end_of(order, limits, today)
     return end is None or days_between(end, today) <= limits.recent_d2_days
