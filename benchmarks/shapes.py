@@ -118,9 +118,14 @@ def own_range(high: float) -> Json:
 
 def daily(doses: int, **elements: Any) -> Json:
     """An order of vitamin D3 with so many entries of `doseAndRate`."""
-    listed = [{"doseQuantity": {"value": 400 + n, "unit": "IU"}} for n in range(doses)]
-    dosage = {"timing": {"repeat": {"frequency": 1, "period": 1, "periodUnit": "d"}}, "doseAndRate": listed}
+    dosage = once_a_day(*(400 + n for n in range(doses)))
     return order(medicationCodeableConcept=coded(RXNORM, "2418"), dosageInstruction=[dosage], **elements)
+
+
+def once_a_day(*iu: int) -> Json:
+    """How an order is taken once a day, of which each of *iu* is told as the dose."""
+    listed = [{"doseQuantity": {"value": one, "unit": "IU"}} for one in iu]
+    return {"timing": {"repeat": {"frequency": 1, "period": 1, "periodUnit": "d"}}, "doseAndRate": listed}
 
 
 def medication(name: str, ingredients: int = 1) -> Json:
@@ -223,11 +228,7 @@ DRAFTS: Mapping[str, Callable[[int], Json]] = {
 
 def vitamin_d(iu: int, name: str = "cholecalciferol") -> Json:
     """An order of so many IU of vitamin D a day."""
-    dosage = {
-        "timing": {"repeat": {"frequency": 1, "period": 1, "periodUnit": "d"}},
-        "doseAndRate": [{"doseQuantity": {"value": iu, "unit": "IU"}}],
-    }
-    return order(medicationCodeableConcept={"text": name}, dosageInstruction=[dosage])
+    return order(medicationCodeableConcept={"text": name}, dosageInstruction=[once_a_day(iu)])
 
 
 def request(shape: str, number: int) -> bytes:

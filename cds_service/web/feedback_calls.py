@@ -7,7 +7,6 @@ from datetime import date
 from typing import cast
 
 from flask import Blueprint, Response, current_app
-from flask import request as flask_request
 
 from cds_service.hooks.feedback_body import read_feedback
 from cds_service.hooks.memory import FeedbackKeeper
@@ -31,7 +30,7 @@ def kept(client: str, service_id: str, day: Callable[[], date], wait: float = 0)
     check_json(request.environ)
     keeper = cast("FeedbackKeeper", current_app.extensions["cds_recorder"])
     with keeper.turn(client):
-        items = read_feedback(flask_request.get_data(cache=False))
+        items = read_feedback(request.body(current_app.config["MAX_CONTENT_LENGTH"]))
         if items:
             if wait:
                 keeper.flush(wait)

@@ -43,14 +43,10 @@ BEGUN = "cds_service.span"
 
 
 class Begun(NamedTuple):
-    """The span of a call. Times of a call are of the clock that only goes forward; *clock* is what that was set to."""
+    """The span of a call, and when a moment of it was, in nanoseconds since 1970."""
 
     span: Span
-    clock: int
-
-    def at(self, moment: float) -> int:
-        """A *moment* of the call, in nanoseconds since 1970."""
-        return _at(self.clock, moment)
+    at: Callable[[float], int]
 
 
 def init_app(app: WebApplication, settings: Settings, guidance: Guidance) -> None:
@@ -63,16 +59,17 @@ def init_app(app: WebApplication, settings: Settings, guidance: Guidance) -> Non
         route = ROUTES.get(request.endpoint or "")
         if route is None or request.method != "POST":
             return
-        environ, clock = request.environ, time.time_ns() - time.perf_counter_ns()
+        environ = request.environ
         scheme = environ["wsgi.url_scheme"]
+        at = partial(_at, time.time_ns() - time.perf_counter_ns())
         span = tracer.start_span(
             f"POST {route}",
             context=PARENT.extract({"traceparent": environ.get("HTTP_TRACEPARENT", "")}),
             kind=SpanKind.SERVER,
             attributes={"http.request.method": "POST", "http.route": route, "url.scheme": scheme},
-            start_time=_at(clock, request.started),
+            start_time=at(request.started),
         )
-        environ[BEGUN] = Begun(span, clock)
+        environ[BEGUN] = Begun(span, at)
         request.trace = format_trace_id(span.get_span_context().trace_id)
 
     def _end(request: Incoming, response: Response) -> None:
@@ -173,4 +170,5 @@ def _tell_asked(tracer: Tracer, call: Call, inside: Context, at: Callable[[float
 
 
 def _at(clock: int, moment: float) -> int:
+    """A *moment* of the clock that only goes forward, in nanoseconds since 1970; *clock* is what that was set to."""
     return clock + round(moment * NANOSECONDS)
